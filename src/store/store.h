@@ -1,0 +1,247 @@
+#pragma once
+
+/*
+ * The store: what was accepted, what was seen, how far each sink is.
+ *
+ * A front over a backend (struct store_ops): SQLite in production (sqlite.c), memory for tests and
+ * measurements (memory.c). The interface speaks in deliveries and outcomes, in batches, never in
+ * SQL or row locks, so that a PostgreSQL backend can serve several nodes behind it.
+ *
+ * Threads: everything that takes a `struct store *` after store_open belongs to one thread, the
+ * writer's (writer.h). Everything that takes a `struct store_reader *` belongs to the thread that
+ * uses that reader; readers see what was committed before the call, hold nothing between calls, and
+ * never write.
+ *
+ * How far a sink is. Each sink has a `frontier`: a delivery above it is pending for the sink, one
+ * at or below it is settled, unless a row of the sink says otherwise. Rows exist only at or below
+ * the frontier, for what is out of step: pending (retrying, held up, replayed) and dead. A sink
+ * that keeps up needs no row. Counters and frontier change in the same transaction, so for each
+ * sink head - start = delivered + filtered + dead + pending        (G5; running counts as pending
+ * here) holds after every commit and is checked from the rows, not derived.
+ *
+ * Failure. A commit that could not be synced latches the store: from then on everything answers
+ * STORE_FAILED, and the process must stop; what the disk holds is settled at the next open, before
+ * anything is answered (pitfalls: after an fsync error the row may come back). A full disk or a
+ * lock is STORE_UNAVAILABLE: nothing of the batch happened, and a later one may succeed.
+ */
+
+#include "job/delivery.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum store_result {
+    STORE_OK,
+    STORE_UNAVAILABLE,
+    STORE_FAILED,
+};
+
+enum store_verdict {
+    STORE_VERDICT_STORED,
+    STORE_VERDICT_DUPLICATE, /* same id, same body */
+    STORE_VERDICT_CONFLICT,  /* same id, another body; kept as evidence */
+    STORE_VERDICT_REFUSED,   /* not kept: the batch, or this row, could not be stored */
+};
+
+struct store;
+struct store_reader;
+
+struct store_options {
+    const char *path;          /* borrowed during store_open */
+    const struct clock *clock; /* borrowed for the store's life */
+    uint64_t disk_floor; /* bytes that must stay free on the file system to accept; 0: no floor */
+};
+
+/* Opens or creates, locks against a second process (<path>.lock), migrates forward, verifies that
+ * commits are durable, and checkpoints and syncs what an earlier process left in the WAL. A store
+ * of a newer schema is refused. */
+int store_open_sqlite(
+    const struct store_options *options, struct store **ret_store, struct error *error);
+
+/* Keeps everything in memory; `path` and `disk_floor` are ignored. */
+int store_open_memory(
+    const struct store_options *options, struct store **ret_store, struct error *error);
+
+/* Checkpoints (unless latched) and closes. All readers must be closed before. */
+void store_close(struct store *store);
+
+/* ---- sinks ---- */
+
+#define STORE_POSITION_MAX 64
+
+/* A sink as the store knows it. */
+struct store_sink {
+    uint32_t id;       /* stable for the name, across restarts; from 1 */
+    uint64_t start;    /* the head when the sink was first registered: it gets what came later */
+    uint64_t frontier; /* see above; >= start */
+    uint64_t delivered;
+    uint64_t filtered; /* left out by the sink's own filter or stale = "skip" */
+    uint64_t dead;     /* rows */
+    uint64_t pending_rows;
+    unsigned char position[STORE_POSITION_MAX]; /* the sink's own recovery mark */
+    size_t position_length;
+};
+
+/* Finds or makes the sink `name` (1 to 64 bytes). A new one starts at the head. A sink that is no
+ * longer registered keeps its state, and resumes where it was when it comes back. */
+enum store_result store_register_sink(
+    struct store *store, const char *name, struct store_sink *ret_sink, struct error *error);
+
+/* Says which sinks are in the conf now: pruning waits for these and no others. */
+enum store_result store_set_active_sinks(
+    struct store *store, const uint32_t *ids, size_t n, struct error *error);
+
+/* ---- one transaction ---- */
+
+struct store_append {
+    const struct delivery *delivery; /* borrowed; seq and stale in it are ignored */
+    enum store_verdict verdict;      /* out */
+    uint64_t seq;                    /* out: of the stored row; of the first one for a copy */
+    bool stale;                      /* out, when stored */
+};
+
+enum store_state {
+    STORE_STATE_PENDING,
+    STORE_STATE_DONE, /* settled: delivered or filtered; the row goes */
+    STORE_STATE_DEAD,
+};
+
+/* One try of a sink at a delivery, as recorded. */
+struct store_attempt {
+    int64_t started_at_usec; /* real time */
+    int64_t duration_usec;
+    unsigned int number; /* from 1 */
+    const char *result;  /* "exit 75", "signal 9", "timeout", "ok", "write: No space left…" */
+    const void *output;  /* tail of what the hook printed; NULL if none */
+    size_t output_length;
+};
+
+/* What one delivery's state for a sink becomes. */
+struct store_outcome {
+    uint64_t seq;
+    enum store_state state;
+    unsigned int attempts;               /* so far; PENDING and DEAD */
+    int64_t next_at_usec;                /* real time before which it is not tried again; PENDING */
+    bool replay;                         /* PENDING: was asked for again by an operator */
+    const struct store_attempt *attempt; /* to be recorded with it, or NULL; borrowed */
+};
+
+/* A sink's progress. After it, every seq <= frontier without a row is settled: the caller lists in
+ * `outcomes` every delivery at or below the new frontier that is not settled and has no row yet,
+ * and every row that changes. The counters are what to add. */
+struct store_settle {
+    uint32_t sink;
+    uint64_t frontier; /* the new one; not below the old; 0: as it was */
+    int64_t delivered; /* to add */
+    int64_t filtered;  /* to add */
+    const struct store_outcome *outcomes;
+    size_t n_outcomes;
+    const void *position; /* NULL: as it was */
+    size_t position_length;
+};
+
+struct store_batch {
+    struct store_append **appends;
+    size_t n_appends;
+    const struct store_settle **settles;
+    size_t n_settles;
+};
+
+/* Applies a batch in one transaction with one sync. Appends are judged in the given order, also
+ * against earlier ones of the same batch. On STORE_OK every verdict is set and durable. Otherwise
+ * nothing happened and every verdict is STORE_VERDICT_REFUSED. While the disk is below its floor,
+ * appends are refused one by one (not duplicates of what is stored) and settles are applied.
+ * `error` says why, also when STORE_OK came with refused appends. */
+enum store_result store_commit(struct store *store, struct store_batch *batch, struct error *error);
+
+/* Keeps the WAL short; to be called after verdicts are published, off their path. `idle` says that
+ * nothing waits, so that it may take longer. */
+enum store_result store_maintain(struct store *store, bool idle, struct error *error);
+
+/* ---- pruning ---- */
+
+struct store_retention {
+    int64_t keep_deliveries_usec; /* after the last active sink was done; USEC_INFINITY: for ever */
+    int64_t keep_ids_usec;        /* after arrival; USEC_INFINITY: for ever */
+};
+
+/* Does one bounded step of pruning; *ret_more says that there is more to do at once. Dead letters
+ * and what is pending for an active sink stay. To be called every minute or so: the time at which
+ * deliveries were settled is known to within an hour. */
+enum store_result store_prune(struct store *store, const struct store_retention *retention,
+    bool *ret_more, struct error *error);
+
+struct store_stats {
+    uint64_t head;       /* seq of the newest delivery */
+    uint64_t deliveries; /* rows kept */
+    uint64_t ids;        /* request ids remembered; 0 where counting would be slow */
+    uint64_t bytes;      /* of the database file */
+    uint64_t wal_bytes;
+    uint64_t disk_free;
+    bool below_floor;
+    bool failed; /* latched */
+};
+
+void store_get_stats(struct store *store, struct store_stats *ret_stats);
+
+/* ---- reading ---- */
+
+/* May be called from any thread, also while the writer works. */
+int store_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error);
+void store_reader_close(struct store_reader *reader);
+
+/* Return non-zero to stop. What is passed is borrowed for the call. */
+typedef int (*store_delivery_fn)(const struct delivery *delivery, void *context);
+
+/* Walks the deliveries above `after` in order of arrival, at most `limit`, without their bodies.
+ * Returns how many were passed on (the one that stopped it included), or -errno. */
+ssize_t store_scan(struct store_reader *reader, uint64_t after, size_t limit, store_delivery_fn fn,
+    void *context, struct error *error);
+
+/* Loads one delivery with its body; owned by the caller. -ENOENT: there is none (pruned). */
+int store_fetch(
+    struct store_reader *reader, uint64_t seq, struct delivery **ret_delivery, struct error *error);
+
+/* A pending or dead row of a sink, with the delivery it is about (without body). */
+struct store_row {
+    const struct delivery *delivery;
+    enum store_state state; /* PENDING or DEAD */
+    unsigned int attempts;
+    int64_t next_at_usec;
+    bool replay;
+};
+typedef int (*store_row_fn)(const struct store_row *row, void *context);
+
+/* Walks the sink's rows in `state` with seq above `after`, in order; else as store_scan. */
+ssize_t store_scan_rows(struct store_reader *reader, uint32_t sink, enum store_state state,
+    uint64_t after, size_t limit, store_row_fn fn, void *context, struct error *error);
+
+/* The sink as of now. -ENOENT: never registered. */
+int store_read_sink(
+    struct store_reader *reader, uint32_t sink, struct store_sink *ret_sink, struct error *error);
+
+/* seq of the newest delivery; 0 when there never was one. */
+int store_read_head(struct store_reader *reader, uint64_t *ret_head, struct error *error);
+
+/* A recorded attempt, borrowed for the call. */
+typedef int (*store_attempt_fn)(uint32_t sink, const struct store_attempt *attempt, void *context);
+
+/* Walks the attempts recorded for a delivery, all sinks, oldest first. */
+ssize_t store_scan_attempts(struct store_reader *reader, uint64_t seq, store_attempt_fn fn,
+    void *context, struct error *error);
+
+/* The bodies that came under an id whose first body was another one. */
+struct store_conflict {
+    uint64_t seq; /* the delivery that was stored first */
+    int64_t received_at_usec;
+    const char *secret;
+    const unsigned char *body;
+    size_t body_length;
+};
+typedef int (*store_conflict_fn)(const struct store_conflict *conflict, void *context);
+ssize_t store_scan_conflicts(struct store_reader *reader, uint64_t seq, store_conflict_fn fn,
+    void *context, struct error *error);

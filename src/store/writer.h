@@ -1,0 +1,79 @@
+#pragma once
+
+/*
+ * The store's only writer: a thread that turns what waits into one transaction with one sync.
+ *
+ * Work is posted from any thread and comes back through its `done` callback, on the writer's
+ * thread, after the commit that decides it. A callback does nothing but post to a mailbox. No
+ * artificial delay: while one commit syncs, the next batch gathers by itself.
+ *
+ * On STORE_FAILED the writer tells `failed` once; everything waiting and everything posted later
+ * comes back refused at once (G2), and the daemon exits.
+ */
+
+#include "store/store.h"
+#include "util/mailbox.h"
+
+#include <stdatomic.h>
+
+enum store_work_kind {
+    STORE_WORK_APPEND,
+    STORE_WORK_SETTLE,
+    STORE_WORK_CALL, /* anything rare: runs alone between batches with the store in hand */
+};
+
+struct store_work {
+    struct mailbox_item item;
+    enum store_work_kind kind;
+    void (*done)(struct store_work *work); /* required; gives the work back to its owner */
+    enum store_result result;              /* out */
+
+    union {
+        struct store_append append;
+        struct store_settle settle;
+        void (*call)(struct store *store, struct store_work *work);
+    };
+};
+
+/* The most work of one transaction. Bodies add up to at most STORE_BATCH_BYTES, but for a single
+ * larger one. */
+#define STORE_BATCH_MAX 512
+#define STORE_BATCH_BYTES (8u << 20)
+
+struct store_writer_options {
+    struct store *store; /* borrowed; the writer's alone until store_writer_stop returns */
+    const struct clock *clock;
+    struct store_retention retention;
+    /* Called on the writer's thread after a commit that stored something. Must only post. */
+    void (*stored)(void *context);
+    /* Called once, on the writer's thread, when the store latched. Must only post. */
+    void (*failed)(void *context, const struct error *error);
+    void *context;
+};
+
+struct store_writer;
+
+/* Starts the thread, with every signal blocked. */
+int store_writer_start(const struct store_writer_options *options, struct store_writer **ret_writer,
+    struct error *error);
+
+/* Works off what waits, then ends the thread. Nobody may post any more. Does not close the store.
+ */
+void store_writer_stop(struct store_writer *writer);
+
+/* From any thread. Takes the work until its done callback. */
+void store_writer_post(struct store_writer *writer, struct store_work *work);
+
+/* Posts and waits; for start, reload and tools. Not from a loop that must not block. */
+enum store_result store_writer_call(
+    struct store_writer *writer, void (*call)(struct store *store, void *context), void *context);
+
+struct store_writer_stats {
+    _Atomic uint64_t commits;
+    _Atomic uint64_t appended;    /* deliveries stored */
+    _Atomic uint64_t commit_usec; /* time spent in commits, summed */
+    _Atomic uint64_t unavailable; /* commits that could not be made for now */
+};
+
+/* Borrowed; to be read from any thread. */
+const struct store_writer_stats *store_writer_stats(const struct store_writer *writer);

@@ -1,0 +1,15 @@
+#pragma once
+
+/*
+ * A fast 64-bit hash for tables in memory and for lanes. Not for anything that must withstand
+ * forged input: keys come from signed callbacks only. Values never reach the disk.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* FNV-1a with a final mix, over `length` bytes. */
+uint64_t hash_bytes(const void *data, size_t length);
+
+/* Spreads a 64-bit key (the finaliser of SplitMix64). */
+uint64_t hash_u64(uint64_t value);

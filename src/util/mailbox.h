@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * A mailbox: many threads post, one thread takes.
+ *
+ * This is how threads of the daemon speak to each other; there is no other shared state between
+ * stages. Items are embedded in the poster's struct (see MAILBOX_CONTAINER) and belong to the
+ * mailbox from post to take. Order is kept. The descriptor polls readable while something waits;
+ * one wake-up is written for a run of posts, not one for each.
+ *
+ * The lock inside is a leaf: it is held for a few instructions and never across another call.
+ */
+
+#include "util/error.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct mailbox_item {
+    struct mailbox_item *next;
+};
+
+struct mailbox {
+    pthread_mutex_t lock;
+    struct mailbox_item *head;  /* under lock */
+    struct mailbox_item **tail; /* under lock */
+    int fd;                     /* eventfd, CLOEXEC, non-blocking; for poll() by the taker only */
+};
+
+#define MAILBOX_CONTAINER(item, type, member) \
+    ((type *)(void *)((char *)(item)-offsetof(type, member)))
+
+int mailbox_init(struct mailbox *mailbox, struct error *error);
+
+/* The mailbox must be empty. */
+void mailbox_done(struct mailbox *mailbox);
+
+/* From any thread. Takes the item. */
+void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item);
+
+/* From any thread: makes the taker's poll() return although nothing was posted. */
+void mailbox_wake(struct mailbox *mailbox);
+
+/* Taker only. Returns all that waits, first posted first, linked by `next`; NULL if nothing does.
+ * Clears the wake-up. */
+struct mailbox_item *mailbox_take(struct mailbox *mailbox);
