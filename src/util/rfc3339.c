@@ -1,0 +1,1 @@
+#include "util/rfc3339.h"
