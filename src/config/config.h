@@ -56,6 +56,7 @@ struct config_store {
     char *path;
     int64_t keep_deliveries_usec; /* USEC_INFINITY: "forever" */
     int64_t keep_ids_usec;        /* USEC_INFINITY: "forever" */
+    uint64_t disk_floor;          /* bytes that must stay free to accept; 0: no floor */
 };
 
 /* Something secret, and where the conf says it comes from. `source` may be shown, but for value:.

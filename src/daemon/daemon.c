@@ -1,1 +1,317 @@
-typedef int placeholder;
+/*
+ * The daemon: puts the stages together, runs them, takes them apart.
+ *
+ * Order of start, each step standing on the ones before: conf, descriptors, store (which heals what
+ * an earlier crash left), listening sockets, writer, dispatch, intake, READY. Nothing is answered
+ * before the store has healed. Order of stop is the reverse, so that whoever posts to a thread ends
+ * before that thread: intake answers what is in, hooks finish or are ended, the writer commits the
+ * last outcomes, the store closes.
+ *
+ * The main thread keeps to signals, reload, the watchdog and the status line. Signals are blocked
+ * before the first thread starts, so that every thread inherits that.
+ *
+ * A store that latched (first failed sync) ends the process with EX_IOERR: whatever is unsure on
+ * disk is settled by the next start, not by hope.
+ */
+
+#include "daemon/daemon.h"
+
+#include "daemon/internal.h"
+#include "daemon/sockets.h"
+#include "daemon/wiring.h"
+
+#include "build_config.h"
+#include "job/job.h"
+#include "util/cleanup.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+
+/* How long the last requests may take after the listening sockets are closed, beyond the commit
+ * timeout: the answer still has to be sent. */
+#define ANSWER_LIMIT (2 * USEC_PER_SEC)
+
+/* The same after the store failed: every answer is a 503 that is there at once. */
+#define FAILED_ANSWER_LIMIT (200 * USEC_PER_MSEC)
+
+/* How often the status line is renewed. */
+#define STATUS_INTERVAL (10 * USEC_PER_SEC)
+
+void daemon_log_faults(const struct config_faults *faults)
+{
+    const char *line = (const char *)faults->text.data;
+    size_t left = faults->text.length;
+
+    while (left > 0) {
+        const char *end = memchr(line, '\n', left);
+        size_t length = end ? (size_t)(end - line) : left;
+
+        log_err("conf-fault", "%.*s", (int)length, line);
+        length += end ? 1 : 0;
+        line += length;
+        left -= length;
+    }
+}
+
+/* ---- reports from the writer's thread ---- */
+
+static void on_stored(void *context)
+{
+    struct daemon *daemon = context;
+
+    dispatch_wake(daemon->dispatch);
+}
+
+static void on_failed(void *context, const struct error *error)
+{
+    struct daemon *daemon = context;
+
+    daemon->failure_error = *error;
+    mailbox_post(&daemon->failures, &daemon->failure);
+}
+
+/* ---- events of the main loop ---- */
+
+static int on_failure_posted(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+    struct daemon *daemon = context;
+
+    if (mailbox_take(&daemon->failures)) {
+        log_err("store-failed",
+            "the store failed and cannot be trusted until it is opened anew: %s",
+            daemon->failure_error.text);
+        daemon->exit_status = EX_IOERR;
+        sd_event_exit(daemon->event, 0);
+    }
+    return 0;
+}
+
+static int on_stop_signal(
+    sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+    struct daemon *daemon = context;
+
+    log_info("stopping", "SIG%s: stopping", sigabbrev_np((int)info->ssi_signo));
+    return sd_event_exit(daemon->event, 0);
+}
+
+static int on_reload_signal(
+    sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+    daemon_reload(context);
+    return 0;
+}
+
+static int on_status_timer(sd_event_source *source, uint64_t usec, void *context)
+{
+    notify_status(context);
+    sd_event_source_set_time_relative(source, STATUS_INTERVAL);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int set_up_loop(struct daemon *daemon, struct error *error)
+{
+    int r = mailbox_init(&daemon->failures, error);
+
+    if (r < 0)
+        return r;
+    daemon->failures_open = true;
+
+    if ((r = sd_event_new(&daemon->event)) < 0 ||
+        (r = sd_event_add_signal(daemon->event, NULL, SIGTERM, on_stop_signal, daemon)) < 0 ||
+        (r = sd_event_add_signal(daemon->event, NULL, SIGINT, on_stop_signal, daemon)) < 0 ||
+        (r = sd_event_add_signal(daemon->event, NULL, SIGHUP, on_reload_signal, daemon)) < 0 ||
+        (r = sd_event_add_io(
+             daemon->event, NULL, daemon->failures.fd, EPOLLIN, on_failure_posted, daemon)) < 0 ||
+        (r = sd_event_add_time_relative(daemon->event, NULL, CLOCK_MONOTONIC, STATUS_INTERVAL, 0,
+             on_status_timer, daemon)) < 0 ||
+        (r = sd_event_set_watchdog(daemon->event, true)) < 0)
+        return error_errno(error, -r, "cannot set up the main loop");
+    return 0;
+}
+
+/* ---- start ---- */
+
+/* Signals for the loop are blocked in every thread; a closed connection or pipe is an error code,
+ * never a signal. Hooks get clean ones. */
+static void set_up_process(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    umask(0027);
+    job_init_library();
+}
+
+/* Raises the soft limit as far as the conf needs it; refuses a conf that the hard limit cannot
+ * bear, rather than failing under load. */
+static int ensure_descriptors(const struct config *config, struct error *error)
+{
+    size_t needed = wiring_count_descriptors(config);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_errno(error, errno, "cannot read the limit of open files");
+    if (limit.rlim_cur >= needed)
+        return 0;
+    if (limit.rlim_max < needed)
+        return error_set(error, EMFILE,
+            "max_connections and the sinks' concurrency need %zu open files, %ju are allowed; "
+            "raise LimitNOFILE= in the unit or lower them",
+            needed, (uintmax_t)limit.rlim_max);
+    limit.rlim_cur = needed;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_errno(error, errno, "cannot raise the limit of open files to %zu", needed);
+    return 0;
+}
+
+static int start_stages(struct daemon *daemon, struct sockets *sockets, struct error *error)
+{
+    const struct config *config = daemon->config;
+    struct wiring wiring = WIRING_INIT;
+    int r = wiring_make(&wiring, config);
+
+    if (r < 0) {
+        wiring_done(&wiring);
+        return error_errno(error, -r, "cannot take in the conf");
+    }
+    const struct store_writer_options writer_options = {
+        .store = daemon->store,
+        .clock = clock_system(),
+        .retention = {config->store.keep_deliveries_usec, config->store.keep_ids_usec},
+        .stored = on_stored,
+        .failed = on_failed,
+        .context = daemon,
+    };
+    r = store_writer_start(&writer_options, &daemon->writer, error);
+    if (r == 0) {
+        const struct dispatch_options dispatch_options = {
+            .store = daemon->store,
+            .writer = daemon->writer,
+            .clock = clock_system(),
+            .sinks = wiring.sinks,
+            .n_sinks = wiring.n_sinks,
+        };
+        r = dispatch_start(&dispatch_options, &daemon->dispatch, error);
+    }
+    if (r == 0) {
+        const struct intake_options intake_options = {
+            .listen_fds = sockets->fds,
+            .n_listen_fds = sockets->n,
+            .workers = config->server.workers,
+            .max_body = config->server.max_body,
+            .max_connections = config->server.max_connections,
+            .header_timeout_usec = config->server.header_timeout_usec,
+            .body_timeout_usec = config->server.body_timeout_usec,
+            .idle_timeout_usec = config->server.idle_timeout_usec,
+            .commit_timeout_usec = config->server.commit_timeout_usec,
+            .verify = &wiring.verify,
+            .writer = daemon->writer,
+            .clock = clock_system(),
+        };
+        r = intake_start(&intake_options, &daemon->intake, error);
+        if (r == 0)
+            sockets->n = 0; /* intake's now */
+    }
+    wiring_done(&wiring);
+    return r;
+}
+
+/* Returns the exit status for what went wrong, EX_OK when everything runs. */
+static int start(struct daemon *daemon)
+{
+    struct sockets sockets = {.n = 0};
+    struct error error = ERROR_INIT;
+    int status = EX_OK;
+
+    const struct store_options store_options = {
+        .path = daemon->config->store.path,
+        .clock = clock_system(),
+        .disk_floor = daemon->config->store.disk_floor,
+    };
+    if (ensure_descriptors(daemon->config, &error) < 0)
+        status = EX_CONFIG;
+    else if (set_up_loop(daemon, &error) < 0)
+        status = EX_OSERR;
+    else if (store_open_sqlite(&store_options, &daemon->store, &error) < 0)
+        status = EX_IOERR;
+    else if (sockets_open(daemon->config, &sockets, &error) < 0)
+        status = EX_UNAVAILABLE;
+    else {
+        sockets_log(&sockets);
+        if (start_stages(daemon, &sockets, &error) < 0)
+            status = EX_OSERR;
+    }
+    if (status != EX_OK)
+        log_err("start-failed", "%s", error.text);
+    sockets_close(&sockets);
+    return status;
+}
+
+/* ---- stop ---- */
+
+static void stop(struct daemon *daemon)
+{
+    const struct config_server *server = &daemon->config->server;
+    bool failed = daemon->exit_status != EX_OK; /* nothing can be kept any more: be quick */
+
+    if (daemon->intake) {
+        intake_drain(daemon->intake);
+        intake_stop(daemon->intake,
+            failed ? FAILED_ANSWER_LIMIT : server->commit_timeout_usec + ANSWER_LIMIT);
+    }
+    if (daemon->dispatch)
+        dispatch_stop(daemon->dispatch, failed ? 0 : server->drain_timeout_usec);
+    if (daemon->writer)
+        store_writer_stop(daemon->writer);
+    if (daemon->store)
+        store_close(daemon->store);
+    sd_event_unref(daemon->event);
+    if (daemon->failures_open) {
+        mailbox_take(&daemon->failures);
+        mailbox_done(&daemon->failures);
+    }
+}
+
+int daemon_run(const char *config_file)
+{
+    struct daemon daemon = {.exit_status = EX_OK};
+    struct config_faults faults = CONFIG_FAULTS_INIT;
+
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
+    if (config_load(config_file, CONFIG_FOR_DAEMON, &daemon.config, &faults) < 0) {
+        daemon_log_faults(&faults);
+        config_faults_done(&faults);
+        return EX_CONFIG;
+    }
+    config_faults_done(&faults);
+    log_init(daemon.config->log.level, daemon.config->log.format);
+    set_up_process();
+
+    daemon.exit_status = start(&daemon);
+    if (daemon.exit_status == EX_OK) {
+        log_info("ready", "sasha-callbackd " PROJECT_VERSION " is ready");
+        notify_ready();
+        notify_status(&daemon);
+        int r = sd_event_loop(daemon.event);
+        if (r < 0) {
+            log_err("loop-failed", "the main loop failed: %s", strerror(-r));
+            daemon.exit_status = EX_OSERR;
+        }
+        notify_stopping("Draining");
+    }
+    stop(&daemon);
+    config_free(daemon.config);
+    if (daemon.exit_status == EX_OK)
+        log_info("stopped", "stopped");
+    return daemon.exit_status;
+}

@@ -21,7 +21,7 @@
 
 /* Moves a pointer out of its variable, which becomes NULL. */
 #define TAKE(pointer)                              \
-    ({                                             \
+    __extension__({                                \
         __typeof__(pointer) take_tmp_ = (pointer); \
         (pointer) = NULL;                          \
         take_tmp_;                                 \
@@ -29,7 +29,7 @@
 
 /* Moves a descriptor out of its variable, which becomes -1. */
 #define TAKE_FD(fd)           \
-    ({                        \
+    __extension__({           \
         int take_tmp_ = (fd); \
         (fd) = -1;            \
         take_tmp_;            \

@@ -1,0 +1,144 @@
+/*
+ * From the conf to each stage's own options.
+ */
+
+#include "daemon/wiring.h"
+
+#include "util/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const *list_texts(const struct config_list *list)
+{
+    return (const char *const *)list->texts;
+}
+
+static int make_endpoint(
+    struct verify_endpoint_options *options, const struct config_endpoint *endpoint)
+{
+    const char **tokens = calloc(endpoint->n_tokens + 1, sizeof(*tokens));
+    struct verify_secret_options *secrets = calloc(endpoint->n_secrets + 1, sizeof(*secrets));
+
+    *options = (struct verify_endpoint_options){
+        .name = endpoint->name,
+        .public_url = endpoint->public_url,
+        .path = endpoint->path,
+        .tokens = tokens,
+        .n_tokens = endpoint->n_tokens,
+        .secrets = secrets,
+        .n_secrets = endpoint->n_secrets,
+        .max_age_usec = endpoint->max_age_usec,
+    };
+    if (!tokens || !secrets)
+        return -ENOMEM;
+    for (size_t i = 0; i < endpoint->n_tokens; i++)
+        tokens[i] = endpoint->tokens[i].text;
+    for (size_t i = 0; i < endpoint->n_secrets; i++) {
+        const struct config_secret *secret = &endpoint->secrets[i];
+        secrets[i] = (struct verify_secret_options){
+            .name = secret->name,
+            .id = secret->id,
+            .key = secret->key,
+        };
+    }
+    return 0;
+}
+
+static void endpoint_done(struct verify_endpoint_options *options)
+{
+    if (options->secrets)
+        secret_wipe((void *)options->secrets, options->n_secrets * sizeof(*options->secrets));
+    free((void *)options->secrets);
+    free((void *)options->tokens);
+}
+
+static struct sink_options make_sink_type(const struct config_sink *sink)
+{
+    struct sink_options options = {.name = sink->name, .type = sink->type};
+
+    if (strcmp(sink->type, "exec") == 0)
+        options.exec = (struct sink_exec_options){
+            .argv = list_texts(&sink->command),
+            .user_env = list_texts(&sink->user_env),
+            .timeout_usec = sink->timeout_usec,
+            .grace_usec = sink->grace_usec,
+        };
+    else if (strcmp(sink->type, "file") == 0)
+        options.file = (struct sink_file_options){.path = sink->path, .mode = sink->mode};
+    else
+        options.syslog = (struct sink_syslog_options){
+            .target = sink->target,
+            .facility = sink->facility,
+            .severity = sink->severity,
+            .rfc3164 = sink->rfc3164,
+            .tag = sink->tag,
+            .format = sink->format,
+            .timeout_usec = sink->timeout_usec,
+        };
+    return options;
+}
+
+static struct dispatch_sink_options make_sink(const struct config_sink *sink)
+{
+    return (struct dispatch_sink_options){
+        .sink = make_sink_type(sink),
+        .statuses = list_texts(&sink->statuses),
+        .types = list_texts(&sink->types),
+        .endpoints = list_texts(&sink->endpoints),
+        .retry =
+            {
+                .first_usec = sink->retry_first_usec,
+                .max_usec = sink->retry_max_usec,
+                .attempts = sink->retry_attempts,
+            },
+        .concurrency = sink->concurrency,
+        .order_none = sink->order_none,
+        .skip_stale = sink->skip_stale,
+        .breaker = sink->breaker,
+    };
+}
+
+int wiring_make(struct wiring *wiring, const struct config *config)
+{
+    struct verify_endpoint_options *endpoints = calloc(config->n_endpoints + 1, sizeof(*endpoints));
+
+    wiring->verify = (struct verify_options){endpoints, config->n_endpoints};
+    wiring->sinks = calloc(config->n_sinks + 1, sizeof(*wiring->sinks));
+    wiring->n_sinks = config->n_sinks;
+    if (!endpoints || !wiring->sinks)
+        return -ENOMEM;
+
+    for (size_t i = 0; i < config->n_endpoints; i++) {
+        int r = make_endpoint(&endpoints[i], &config->endpoints[i]);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = 0; i < config->n_sinks; i++)
+        wiring->sinks[i] = make_sink(&config->sinks[i]);
+    return 0;
+}
+
+void wiring_done(struct wiring *wiring)
+{
+    struct verify_endpoint_options *endpoints = (void *)wiring->verify.endpoints;
+
+    for (size_t i = 0; endpoints && i < wiring->verify.n_endpoints; i++)
+        endpoint_done(&endpoints[i]);
+    free(endpoints);
+    free(wiring->sinks);
+    *wiring = (struct wiring)WIRING_INIT;
+}
+
+size_t wiring_count_descriptors(const struct config *config)
+{
+    /* A hook takes its output pipe, its stdin and its pidfd, and for a moment their other ends; a
+     * sink takes its loop, timers, mailbox, store reader and what it writes to. The base holds the
+     * listening sockets, the store, the workers' loops, refused connections that linger, and the
+     * sockets of the log. */
+    size_t n = config->server.max_connections + 256;
+
+    for (size_t i = 0; i < config->n_sinks; i++)
+        n += 24 + 6 * (size_t)config->sinks[i].concurrency;
+    return n;
+}
