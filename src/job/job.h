@@ -9,7 +9,7 @@
  * `status` pass: SASHA calls them backwards-compatible changes.
  *
  * Source of the fields: SASHA Partner API reference 1.0.0 and 1.4.0, "Job".
- * No I/O, no globals; any thread. Call job_init_library once in main before threads start.
+ * No I/O, no shared state; any thread. Call job_init_library once in main before threads start.
  */
 
 #include <stdbool.h>
@@ -43,13 +43,16 @@ enum job_result {
  * below. */
 #define JOB_DEPTH_MAX 64
 
-/* Seeds jansson's hash function. Before any thread starts. */
+/* Seeds jansson's hash function, and sees to it that its running out of memory is noticed (jansson
+ * itself takes some of it for bad syntax). Once, before any thread starts and any other use of
+ * jansson. */
 void job_init_library(void);
 
 /* Parses a body that was proven genuine. It must start with '{', be one JSON object without
  * duplicate keys or NUL characters, nest at most JOB_DEPTH_MAX deep, have the required fields as
  * strings, RFC 3339 dates, and the optional fields above as strings (signature_id: digits that fit
- * 64 bits) or null, `error` an object or null.
+ * 64 bits) or null, `error` an object or null. created_at and updated_at are the two dates that are
+ * checked. Numbers of unknown fields may be any that fit a double.
  * On JOB_MALFORMED, *ret_why is a static text that says what is wrong without quoting the body.
  * On JOB_OK, *ret_job is owned by the caller. */
 enum job_result job_parse(

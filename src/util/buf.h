@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * A growing run of bytes with a bound.
+ * A growing run of bytes.
  *
  * Starts as BUF_INIT, owns its memory, is given back with buf_done. Once an append fails nothing
- * is added any more and buf.failed stays set, so that a long run of appends is checked once.
+ * is added any more and buf.failed stays set, so that a long run of appends is checked once. The
+ * caller bounds what it appends: nothing here does.
  */
 
 #include <stdbool.h>
@@ -33,7 +34,8 @@ int buf_append_text(struct buf *buf, const char *text);
 int buf_append_format(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Appends a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
+/* Appends a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD; what could move a
+ * reader's terminal or end a line is escaped (see escape.h), so the result is one line. */
 int buf_append_json(struct buf *buf, const char *text, size_t length);
 
 /* Forgets the content, keeps the memory. */

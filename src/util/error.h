@@ -26,15 +26,17 @@ struct error {
         0, ""      \
     }
 
-/* Describes a failure; a text too long is cut. `code` is a positive errno. Returns -code, so that
- * `return error_set(err, EINVAL, "…");` is the usual way out. */
+/* Describes a failure; a text too long is cut. `code` is a positive errno; anything else counts as
+ * EIO, so that a failure never looks like success. The old text may be an argument. Returns -code,
+ * so that `return error_set(err, EINVAL, "…");` is the usual way out. */
 int error_set(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, and appends ": <strerror(code)>". */
+/* The same, and appends ": <what strerror(3) says of code>". */
 int error_errno(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "<formatted>: " before the text that is there, on the way up. Returns -error->code. */
+/* Puts "<formatted>: " before the text that is there, on the way up. Returns -error->code, or -EIO
+ * for a NULL error. */
 int error_prefix(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

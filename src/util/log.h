@@ -42,7 +42,8 @@ struct log_field {
 #define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__, {NULL, NULL}})
 #define LOG_NO_FIELDS ((const struct log_field[]){{NULL, NULL}})
 
-/* Before any thread starts. Without it: text at info to stderr. */
+/* Before any thread starts. Without it: text at info to stderr. Text leaves the date out when
+ * stderr is a terminal. LOG_FORMAT_JOURNAL becomes text where no journal runs. */
 void log_init(enum log_level level, enum log_format format);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
@@ -52,8 +53,9 @@ const char *log_level_name(enum log_level level);
 int log_format_parse(const char *text, enum log_format *ret_format);
 const char *log_format_name(enum log_format format);
 
-/* `event`: a stable short name of the kind of event, in kebab case. `fields` ends with a NULL name.
- */
+/* `event`: a stable short name of the kind of event, in kebab case. `fields` ends with a NULL name;
+ * no field is named time, level, event or message. Values are cut at ESCAPE_FIELD_MAX bytes, the
+ * sentence at 2048. Keeps errno. Builds the line on the stack: 70 KiB of it must be left. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 

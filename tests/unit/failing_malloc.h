@@ -1,0 +1,74 @@
+#pragma once
+
+/*
+ * Makes the n-th allocation of the calling thread fail, once.
+ *
+ * Include from one .c of a test executable: it replaces malloc, calloc and realloc by ones that
+ * count and then go to glibc's. The sanitizers and valgrind bring their own, so there nothing
+ * fails: ask failing_malloc_works() first.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FAILING_MALLOC 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define FAILING_MALLOC 0
+#endif
+#endif
+#ifndef FAILING_MALLOC
+#define FAILING_MALLOC 1
+#endif
+
+/* 0: none fails; 1: the next one does. Volatile, for the compiler believes that malloc reads none
+ * of our variables. */
+static _Thread_local volatile unsigned failing_malloc_in;
+
+#if FAILING_MALLOC
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+
+static int failing_malloc_now(void)
+{
+    if (failing_malloc_in == 0 || --failing_malloc_in > 0)
+        return 0;
+    errno = ENOMEM;
+    return 1;
+}
+
+void *malloc(size_t size)
+{
+    return failing_malloc_now() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return failing_malloc_now() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return failing_malloc_now() ? NULL : __libc_realloc(memory, size);
+}
+
+#endif
+
+static inline bool failing_malloc_works(void)
+{
+    void *volatile memory;
+    bool works;
+
+    failing_malloc_in = 1;
+    memory = malloc(1);
+    works = !memory;
+    failing_malloc_in = 0;
+    free(memory);
+    return works;
+}
