@@ -36,10 +36,15 @@ struct dispatch_sink_options {
     unsigned int breaker;     /* failures in a row, over as many deliveries, that open it; 0: off */
 };
 
+/* Makes a sink; as sink_new. */
+typedef int (*dispatch_new_sink_fn)(
+    const struct sink_options *options, struct sink **ret_sink, struct error *error);
+
 struct dispatch_options {
     struct store *store; /* borrowed: for opening readers only */
     struct store_writer *writer;
     const struct clock *clock;
+    dispatch_new_sink_fn new_sink; /* NULL: sink_new; tests bring their own */
     const struct dispatch_sink_options *sinks;
     size_t n_sinks;
 };
@@ -67,7 +72,8 @@ void dispatch_abandon(struct dispatch_change *change); /* NULL is legal */
 void dispatch_reopen(struct dispatch *dispatch);
 
 /* Starts nothing new, waits up to `limit_usec` for what runs, cancels the rest, records it, and
- * ends the threads. The writer must still run. */
+ * ends the threads, and frees it all; NULL is legal. The writer must still run, but store nothing
+ * new that would have it call dispatch_wake. */
 void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec);
 
 /* Numbers of one sink, for status and metrics. */

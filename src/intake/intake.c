@@ -1,1 +1,224 @@
+/*
+ * The intake as the daemon sees it: start, reload, drain, stop. The work is in worker.c.
+ *
+ * Lifecycle: workers share `struct shared`, which outlives them. intake_drain and intake_stop only
+ * set flags and wake; each worker acts on them in its own turn, so that nothing here touches what
+ * belongs to a worker's thread.
+ *
+ * What is not done here: policy (verify/), durability (store/), HTTP (libmicrohttpd).
+ */
+
 #include "intake/intake.h"
+
+#include "intake/worker.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct intake {
+    struct shared shared;
+    struct worker *workers;
+    unsigned int n_workers;
+    bool draining;
+};
+
+struct intake_change {
+    struct rules **rules; /* one a worker; given away one by one */
+    unsigned int n;
+};
+
+static void intake_free(struct intake *intake)
+{
+    if (intake == NULL)
+        return;
+    for (unsigned int i = 0; i < intake->n_workers; i++)
+        worker_done(&intake->workers[i]);
+    free(intake->workers);
+    free(intake->shared.listen_fds);
+    free(intake);
+}
+
+static void stop_workers(struct intake *intake)
+{
+    for (unsigned int i = 0; i < intake->n_workers; i++)
+        mailbox_wake(&intake->workers[i].mailbox);
+    for (unsigned int i = 0; i < intake->n_workers; i++)
+        worker_join(&intake->workers[i]);
+}
+
+/* Answers are small and written whole: nothing is gained by waiting to fill a packet. Accepted
+ * sockets inherit it. */
+static void set_nodelay(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    const int on = 1;
+
+    if (getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
+        (address.ss_family == AF_INET || address.ss_family == AF_INET6))
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static int check_listening(int fd, struct error *error)
+{
+    int listening = 0;
+    socklen_t length = sizeof(listening);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) < 0)
+        return error_errno(error, errno, "descriptor %d is no socket", fd);
+    if (!listening)
+        return error_set(error, EINVAL, "descriptor %d is no listening stream socket", fd);
+    return 0;
+}
+
+static int shared_init(
+    struct shared *shared, const struct intake_options *options, struct error *error)
+{
+    const size_t four = 4 * options->max_body;
+    int r;
+
+    *shared = (struct shared){
+        .max_body = options->max_body,
+        .max_connections = options->max_connections,
+        .header_timeout_usec = options->header_timeout_usec,
+        .body_timeout_usec = options->body_timeout_usec,
+        .idle_timeout_usec = options->idle_timeout_usec,
+        .commit_timeout_usec = options->commit_timeout_usec,
+        .writer = options->writer,
+        .clock = options->clock,
+        .n_listen_fds = options->n_listen_fds,
+        .body_bytes_max = four > SHARED_BODY_BYTES ? four : SHARED_BODY_BYTES,
+        .stop_at_usec = USEC_INFINITY,
+        .listen_users = options->workers + 1,
+    };
+    shared->listen_fds = calloc(options->n_listen_fds + 1, sizeof(*shared->listen_fds));
+    if (shared->listen_fds == NULL)
+        return error_set(error, ENOMEM, "no memory for the listening sockets");
+    for (size_t i = 0; i < options->n_listen_fds; i++) {
+        r = check_listening(options->listen_fds[i], error);
+        if (r < 0)
+            return r;
+        set_nodelay(options->listen_fds[i]);
+        shared->listen_fds[i] = options->listen_fds[i];
+    }
+    return 0;
+}
+
+static int start_all(
+    struct intake *intake, const struct intake_options *options, struct error *error)
+{
+    int r = shared_init(&intake->shared, options, error);
+
+    if (r < 0)
+        return r;
+    intake->workers = calloc(options->workers, sizeof(*intake->workers));
+    if (intake->workers == NULL)
+        return error_set(error, ENOMEM, "no memory for the intake workers");
+    for (; intake->n_workers < options->workers; intake->n_workers++) {
+        struct worker *worker = &intake->workers[intake->n_workers];
+
+        r = worker_init(worker, &intake->shared, options->verify, error);
+        if (r < 0) {
+            worker_done(worker);
+            return r;
+        }
+    }
+    for (unsigned int i = 0; i < intake->n_workers; i++) {
+        r = worker_start(&intake->workers[i], i, error);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int intake_start(
+    const struct intake_options *options, struct intake **ret_intake, struct error *error)
+{
+    struct intake *intake = calloc(1, sizeof(*intake));
+    int r;
+
+    if (intake == NULL)
+        return error_set(error, ENOMEM, "no memory for the intake");
+    r = start_all(intake, options, error);
+    if (r < 0) {
+        /* Main's share in listen_users stays: the sockets remain the caller's. */
+        atomic_store(&intake->shared.stop_at_usec, 0);
+        stop_workers(intake);
+        intake_free(intake);
+        return r;
+    }
+    *ret_intake = intake;
+    return 0;
+}
+
+void intake_abandon(struct intake_change *change)
+{
+    if (change == NULL)
+        return;
+    for (unsigned int i = 0; i < change->n; i++)
+        rules_unref(change->rules[i]);
+    free(change->rules);
+    free(change);
+}
+
+CLEANUP_FUNC(struct intake_change, intake_abandon);
+
+int intake_prepare(struct intake *intake, const struct verify_options *verify,
+    struct intake_change **ret_change, struct error *error)
+{
+    CLEANUP(intake_abandon) struct intake_change *change = calloc(1, sizeof(*change));
+
+    if (change == NULL)
+        return error_set(error, ENOMEM, "no memory for the endpoints");
+    change->rules = calloc(intake->n_workers, sizeof(struct rules *));
+    if (change->rules == NULL)
+        return error_set(error, ENOMEM, "no memory for the endpoints");
+    for (; change->n < intake->n_workers; change->n++) {
+        int r = rules_new(verify, &change->rules[change->n], error);
+
+        if (r < 0)
+            return r;
+    }
+    *ret_change = TAKE(change);
+    return 0;
+}
+
+void intake_commit(struct intake *intake, struct intake_change *change)
+{
+    ASSERT(change->n == intake->n_workers);
+    for (unsigned int i = 0; i < change->n; i++)
+        worker_give_rules(&intake->workers[i], TAKE(change->rules[i]));
+    intake_abandon(change);
+}
+
+void intake_drain(struct intake *intake)
+{
+    if (intake->draining)
+        return;
+    intake->draining = true;
+    atomic_store(&intake->shared.draining, true);
+    shared_stop_listening(&intake->shared);
+    for (unsigned int i = 0; i < intake->n_workers; i++)
+        mailbox_wake(&intake->workers[i].mailbox);
+}
+
+void intake_stop(struct intake *intake, int64_t limit_usec)
+{
+    int64_t stop_at = 0;
+
+    intake_drain(intake);
+    if (__builtin_add_overflow(clock_monotonic(intake->shared.clock), limit_usec, &stop_at) ||
+        stop_at == USEC_INFINITY)
+        stop_at = USEC_INFINITY - 1;
+    atomic_store(&intake->shared.stop_at_usec, stop_at);
+    stop_workers(intake);
+    intake_free(intake);
+}
+
+const struct intake_stats *intake_stats(const struct intake *intake)
+{
+    return &intake->shared.stats;
+}

@@ -1,1 +1,177 @@
-typedef int placeholder;
+/*
+ * The SQLite store: opening and closing.
+ *
+ * Open does in this order: lock, make the file, look at what it is, WAL with full sync (read back,
+ * since a pragma that is not understood is silently ignored), migrate, bring home and sync what an
+ * earlier process left in the WAL. Only then does anybody get to see the store: what an earlier
+ * process failed to sync may be visible from the page cache, and answering "duplicate" for it
+ * before it is on disk would break G1.
+ *
+ * The database file is never opened or closed here behind SQLite's back once it has it open:
+ * closing any descriptor of it would drop the process's POSIX locks. Hence the lock file.
+ */
+
+#include "store/sqlite_schema.h"
+#include "store/sqlite_store.h"
+
+#include "util/cleanup.h"
+#include "util/fd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Memory for pages of the one writing connection; the kernel's page cache does the rest. */
+#define WRITER_CACHE_KIB 2048
+
+/* An emptied WAL keeps at most so much of its file. */
+#define JOURNAL_SIZE_LIMIT "16777216"
+
+static void close_store(struct sqlite_store *store, bool checkpoint)
+{
+    db_close(&store->db, checkpoint);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    free(store->path);
+    free(store->wal_path);
+    free(store);
+}
+
+static void sqlite_close(struct store *base, bool failed)
+{
+    close_store(sqlite_store(base), !failed);
+}
+
+/* Closes a store that did not come up: leaves the WAL for the next try. */
+static void give_up(struct sqlite_store *store)
+{
+    if (store)
+        close_store(store, false);
+}
+
+CLEANUP_FUNC(struct sqlite_store, give_up);
+
+static const struct store_ops sqlite_ops = {
+    .close = sqlite_close,
+    .register_sink = sqlite_register_sink,
+    .set_active_sinks = sqlite_set_active_sinks,
+    .commit = sqlite_commit,
+    .maintain = sqlite_maintain,
+    .prune = sqlite_prune,
+    .get_stats = sqlite_get_stats,
+    .reader_open = sqlite_reader_open,
+};
+
+/* Sets a pragma and makes sure that it took. */
+static int insist(
+    struct db *db, const char *name, const char *set, const char *want, struct error *error)
+{
+    char sql[64], got[32];
+    int r;
+
+    snprintf(sql, sizeof(sql), "PRAGMA %s = %s", name, set);
+    r = db_errno(db, db_exec(db, sql), error, sql);
+    if (r < 0)
+        return r;
+    snprintf(sql, sizeof(sql), "PRAGMA %s", name);
+    r = db_pragma(db, sql, got, sizeof(got), error);
+    if (r < 0)
+        return r;
+    if (strcmp(got, want) != 0)
+        return error_set(error, ENOTSUP,
+            "PRAGMA %s is '%s' and not '%s': commits would not be durable here; "
+            "store.path must be on a local file system",
+            name, got, want);
+    return 0;
+}
+
+static int set_up_durability(struct db *db, struct error *error)
+{
+    int r;
+
+    if ((r = insist(db, "synchronous", "FULL", "2", error)) < 0 ||
+        (r = insist(db, "journal_mode", "WAL", "wal", error)) < 0 ||
+        (r = insist(db, "wal_autocheckpoint", "0", "0", error)) < 0 ||
+        (r = insist(db, "journal_size_limit", JOURNAL_SIZE_LIMIT, JOURNAL_SIZE_LIMIT, error)) < 0)
+        return r;
+    return 0;
+}
+
+static int load_store_row(struct db *db, struct sqlite_state *state)
+{
+    sqlite3_stmt *statement;
+    int rc = db_bind(db, SQL_STORE_LOAD, &statement, DB_NO_VALUES);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        state->pruned_through = (uint64_t)sqlite3_column_int64(statement, 0);
+        state->pruned_deliveries = (uint64_t)sqlite3_column_int64(statement, 1);
+        state->forgotten_through = (uint64_t)sqlite3_column_int64(statement, 2);
+        state->forgotten_ids = (uint64_t)sqlite3_column_int64(statement, 3);
+    } else if (rc == SQLITE_DONE) {
+        rc = SQLITE_CORRUPT; /* the one row is gone */
+    }
+    return db_reset(statement, rc);
+}
+
+static int load_state(struct sqlite_store *store, struct error *error)
+{
+    struct db *db = &store->db;
+    struct sqlite_state state = {0};
+    int64_t head = 0;
+    int rc = load_store_row(db, &state);
+
+    if (rc == SQLITE_OK)
+        rc = db_get_int(db, SQL_HEAD, DB_NO_VALUES, &head);
+    if (rc == SQLITE_OK)
+        rc = marks_load_last(db, &state.last_mark);
+    if (rc != SQLITE_OK)
+        return db_errno(db, rc, error, "read how far the store is");
+    state.head = (uint64_t)head;
+    store->now = state;
+    return 0;
+}
+
+static int bring_up(struct sqlite_store *store, struct error *error)
+{
+    struct db *db = &store->db;
+    int r;
+
+    if ((r = sqlite_lock(store->path, &store->lock_fd, error)) < 0 ||
+        (r = db_open(db, store->path, SQLITE_OPEN_READWRITE, WRITER_CACHE_KIB, error)) < 0 ||
+        (r = schema_check(db, schema_n_steps, error)) < 0 ||
+        (r = set_up_durability(db, error)) < 0 ||
+        (r = schema_migrate(db, schema_steps, schema_n_steps, error)) < 0 ||
+        (r = wal_bring_home(store, error)) < 0 || (r = load_state(store, error)) < 0)
+        return r;
+    wal_watch(store);
+    return 0;
+}
+
+int store_open_sqlite(
+    const struct store_options *options, struct store **ret_store, struct error *error)
+{
+    CLEANUP(give_up) struct sqlite_store *store = calloc(1, sizeof(*store));
+    int r;
+
+    if (!store)
+        return error_set(error, ENOMEM, "out of memory");
+    store->base.ops = &sqlite_ops;
+    store->clock = options->clock;
+    store->disk.floor = options->disk_floor;
+    store->lock_fd = -1;
+    store->path = strdup(options->path);
+    if (!store->path || asprintf(&store->wal_path, "%s-wal", options->path) < 0) {
+        store->wal_path = NULL;
+        return error_set(error, ENOMEM, "out of memory");
+    }
+    r = bring_up(store, error);
+    if (r < 0) {
+        error_prefix(error, "store %s", options->path);
+        return r;
+    }
+    *ret_store = &TAKE(store)->base;
+    return 0;
+}

@@ -3,9 +3,9 @@
 /*
  * The store: what was accepted, what was seen, how far each sink is.
  *
- * A front over a backend (struct store_ops): SQLite in production (sqlite.c), memory for tests and
- * measurements (memory.c). The interface speaks in deliveries and outcomes, in batches, never in
- * SQL or row locks, so that a PostgreSQL backend can serve several nodes behind it.
+ * A front (store.c) over a backend (backend.h): SQLite in production (sqlite*.c), memory for tests
+ * and measurements (memory*.c). The interface speaks in deliveries and outcomes, in batches, never
+ * in SQL or row locks, so that a PostgreSQL backend can serve several nodes behind it.
  *
  * Threads: everything that takes a `struct store *` after store_open belongs to one thread, the
  * writer's (writer.h). Everything that takes a `struct store_reader *` belongs to the thread that
@@ -16,13 +16,19 @@
  * at or below it is settled, unless a row of the sink says otherwise. Rows exist only at or below
  * the frontier, for what is out of step: pending (retrying, held up, replayed) and dead. A sink
  * that keeps up needs no row. Counters and frontier change in the same transaction, so for each
- * sink head - start = delivered + filtered + dead + pending        (G5; running counts as pending
- * here) holds after every commit and is checked from the rows, not derived.
+ * sink, with pending = head - frontier + pending_rows (what runs counts as pending here),
+ *
+ *     head - start + requeued = delivered + filtered + dropped + dead + pending            (G5)
+ *
+ * holds after every commit. It is checked, not derived: dead and pending_rows are counted from the
+ * rows, and a settle that does not add up is a delivery lost without a trace, so it is asserted.
  *
  * Failure. A commit that could not be synced latches the store: from then on everything answers
  * STORE_FAILED, and the process must stop; what the disk holds is settled at the next open, before
  * anything is answered (pitfalls: after an fsync error the row may come back). A full disk or a
  * lock is STORE_UNAVAILABLE: nothing of the batch happened, and a later one may succeed.
+ *
+ * Not done here: no threads, no log, no parsing of bodies, no notion of retry or filter.
  */
 
 #include "job/delivery.h"
@@ -66,8 +72,20 @@ int store_open_sqlite(
 int store_open_memory(
     const struct store_options *options, struct store **ret_store, struct error *error);
 
-/* Checkpoints (unless latched) and closes. All readers must be closed before. */
+/* Checkpoints (unless latched) and closes. All readers must be closed before. NULL is legal. */
 void store_close(struct store *store);
+
+/* Whether the store has latched: every later call answers STORE_FAILED with the first error. */
+bool store_has_failed(const struct store *store);
+
+/* ---- bounds ---- */
+
+#define STORE_BODY_MAX (32u << 20)         /* a larger body is refused, alone */
+#define STORE_OUTPUT_MAX (64u << 10)       /* of an attempt; a longer tail loses its beginning */
+#define STORE_ATTEMPTS_PER_DELIVERY 64     /* the newest are kept, over all sinks */
+#define STORE_CONFLICTS_PER_DELIVERY 8     /* distinct bodies kept for one id */
+#define STORE_CONFLICTS_MAX 1024           /* in all; the oldest go */
+#define STORE_CONFLICT_BODY_MAX (1u << 20) /* of a larger one the beginning is kept */
 
 /* ---- sinks ---- */
 
@@ -80,18 +98,24 @@ struct store_sink {
     uint64_t frontier; /* see above; >= start */
     uint64_t delivered;
     uint64_t filtered; /* left out by the sink's own filter or stale = "skip" */
+    uint64_t requeued; /* settled ones, or from before `start`, that were made pending or dead
+                          again by a row; counted by the store. Each is delivered (or filtered)
+                          once more, so no counter ever goes down */
+    uint64_t dropped;  /* pruned before they were done, while the sink was not active */
     uint64_t dead;     /* rows */
     uint64_t pending_rows;
     unsigned char position[STORE_POSITION_MAX]; /* the sink's own recovery mark */
     size_t position_length;
 };
 
-/* Finds or makes the sink `name` (1 to 64 bytes). A new one starts at the head. A sink that is no
- * longer registered keeps its state, and resumes where it was when it comes back. */
+/* Finds or makes the sink `name` (1 to 64 bytes) and makes it active. A new one starts at the head.
+ * A sink that is no longer active keeps its state, and resumes where it was when it comes back, but
+ * for what was pruned meanwhile (`dropped`). */
 enum store_result store_register_sink(
     struct store *store, const char *name, struct store_sink *ret_sink, struct error *error);
 
-/* Says which sinks are in the conf now: pruning waits for these and no others. */
+/* Says which sinks are in the conf now: pruning waits for these and no others. Nothing is pruned
+ * before the first call; n = 0 is legal. */
 enum store_result store_set_active_sinks(
     struct store *store, const uint32_t *ids, size_t n, struct error *error);
 
@@ -132,12 +156,19 @@ struct store_outcome {
 
 /* A sink's progress. After it, every seq <= frontier without a row is settled: the caller lists in
  * `outcomes` every delivery at or below the new frontier that is not settled and has no row yet,
- * and every row that changes. The counters are what to add. */
+ * and every row that changes. The counters are what to add.
+ *
+ * It must add up, which is asserted: advance of the frontier + rows that become DONE = delivered +
+ * filtered + deliveries above the old frontier that become PENDING or DEAD rows. The seqs of one
+ * settle are distinct and the new frontier is not above the head. Some outcomes change nothing and
+ * are listed for their attempt only: DONE for a delivery without a PENDING or DEAD row, anything
+ * above the new frontier. Making a settled one PENDING or DEAD again adds to `requeued` and to
+ * nothing else. An outcome for a delivery that is no longer there (pruned) is left out. */
 struct store_settle {
     uint32_t sink;
     uint64_t frontier; /* the new one; not below the old; 0: as it was */
-    int64_t delivered; /* to add */
-    int64_t filtered;  /* to add */
+    int64_t delivered; /* to add; >= 0 */
+    int64_t filtered;  /* to add; >= 0 */
     const struct store_outcome *outcomes;
     size_t n_outcomes;
     const void *position; /* NULL: as it was */
@@ -152,14 +183,16 @@ struct store_batch {
 };
 
 /* Applies a batch in one transaction with one sync. Appends are judged in the given order, also
- * against earlier ones of the same batch. On STORE_OK every verdict is set and durable. Otherwise
- * nothing happened and every verdict is STORE_VERDICT_REFUSED. While the disk is below its floor,
- * appends are refused one by one (not duplicates of what is stored) and settles are applied.
- * `error` says why, also when STORE_OK came with refused appends. */
+ * against earlier ones of the same batch; a row that cannot be stored (too big) is refused alone.
+ * On STORE_OK every verdict is set and durable. Otherwise nothing happened and every verdict is
+ * STORE_VERDICT_REFUSED. While the disk is below its floor, appends are refused one by one (not
+ * duplicates of what is stored) and settles are applied. `error` says why, also when STORE_OK came
+ * with refused appends. */
 enum store_result store_commit(struct store *store, struct store_batch *batch, struct error *error);
 
 /* Keeps the WAL short; to be called after verdicts are published, off their path. `idle` says that
- * nothing waits, so that it may take longer. */
+ * nothing waits, so that it may take longer. Call it once more with `idle` after a second or so
+ * without work: it then brings the rest home. */
 enum store_result store_maintain(struct store *store, bool idle, struct error *error);
 
 /* ---- pruning ---- */
@@ -170,15 +203,16 @@ struct store_retention {
 };
 
 /* Does one bounded step of pruning; *ret_more says that there is more to do at once. Dead letters
- * and what is pending for an active sink stay. To be called every minute or so: the time at which
- * deliveries were settled is known to within an hour. */
+ * (of any sink) and what is pending for an active sink stay. To be called every minute or so: the
+ * time at which deliveries were settled is known to within an hour, and errs to the longer side.
+ * Ids go in sweeps, so some outlive `keep_ids` by up to a sixteenth of those remembered. */
 enum store_result store_prune(struct store *store, const struct store_retention *retention,
     bool *ret_more, struct error *error);
 
 struct store_stats {
     uint64_t head;       /* seq of the newest delivery */
     uint64_t deliveries; /* rows kept */
-    uint64_t ids;        /* request ids remembered; 0 where counting would be slow */
+    uint64_t ids;        /* request ids remembered */
     uint64_t bytes;      /* of the database file */
     uint64_t wal_bytes;
     uint64_t disk_free;
@@ -194,7 +228,8 @@ void store_get_stats(struct store *store, struct store_stats *ret_stats);
 int store_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error);
 void store_reader_close(struct store_reader *reader);
 
-/* Return non-zero to stop. What is passed is borrowed for the call. */
+/* Return non-zero to stop. What is passed is borrowed for the call. The reader holds no lock and no
+ * statement meanwhile, so the callback may do I/O and may use the same reader. */
 typedef int (*store_delivery_fn)(const struct delivery *delivery, void *context);
 
 /* Walks the deliveries above `after` in order of arrival, at most `limit`, without their bodies.
@@ -202,7 +237,9 @@ typedef int (*store_delivery_fn)(const struct delivery *delivery, void *context)
 ssize_t store_scan(struct store_reader *reader, uint64_t after, size_t limit, store_delivery_fn fn,
     void *context, struct error *error);
 
-/* Loads one delivery with its body; owned by the caller. -ENOENT: there is none (pruned). */
+/* Loads one delivery with its body; owned by the caller. -ENOENT: there is none (pruned).
+ * -EBADMSG: what the disk holds is not what was stored; a damaged body is never returned. Every
+ * function of a reader may also fail with -EIO, -EBUSY (try again) or -ENOMEM. */
 int store_fetch(
     struct store_reader *reader, uint64_t seq, struct delivery **ret_delivery, struct error *error);
 
@@ -230,7 +267,7 @@ int store_read_head(struct store_reader *reader, uint64_t *ret_head, struct erro
 /* A recorded attempt, borrowed for the call. */
 typedef int (*store_attempt_fn)(uint32_t sink, const struct store_attempt *attempt, void *context);
 
-/* Walks the attempts recorded for a delivery, all sinks, oldest first. */
+/* Walks the attempts recorded for a delivery, all sinks, in the order they were recorded. */
 ssize_t store_scan_attempts(struct store_reader *reader, uint64_t seq, store_attempt_fn fn,
     void *context, struct error *error);
 
@@ -240,7 +277,8 @@ struct store_conflict {
     int64_t received_at_usec;
     const char *secret;
     const unsigned char *body;
-    size_t body_length;
+    size_t body_length; /* what is kept of it */
+    size_t full_length; /* as received */
 };
 typedef int (*store_conflict_fn)(const struct store_conflict *conflict, void *context);
 ssize_t store_scan_conflicts(struct store_reader *reader, uint64_t seq, store_conflict_fn fn,

@@ -1,1 +1,390 @@
+/*
+ * The store's only writer.
+ *
+ * One thread: take what was posted, commit it, give it back, tidy up, wait. The loop never waits
+ * while there is work, and never works on the store's upkeep while somebody waits for a verdict:
+ * checkpoints come after the verdicts, pruning takes one small step and yields to work. Nothing but
+ * the mailbox and the counters is shared with other threads.
+ */
+
 #include "store/writer.h"
+
+#include "util/cleanup.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+
+/* Between two rounds of pruning. */
+#define PRUNE_USEC USEC_PER_MIN
+
+/* Between two steps of one round while work keeps coming. */
+#define PRUNE_STEP_USEC (100 * USEC_PER_MSEC)
+
+/* Without work for so long, the store is told once more that it may tidy up. */
+#define QUIET_USEC USEC_PER_SEC
+
+struct store_writer {
+    struct store_writer_options options;
+    struct mailbox mailbox;
+    _Atomic bool stopping; /* set before the last wake-up */
+    struct store_writer_stats stats;
+    pthread_t thread;
+
+    /* The thread's own. */
+    struct mailbox_item *queue; /* taken from the mailbox, in order */
+    struct mailbox_item **queue_tail;
+    struct store_append *appends[STORE_BATCH_MAX];
+    const struct store_settle *settles[STORE_BATCH_MAX];
+    struct store_work *batch[STORE_BATCH_MAX];
+    bool failed;             /* the store latched and `failed` was told */
+    bool unavailable;        /* the log says that the store is unavailable */
+    bool settled_down;       /* tidied up since the last work */
+    int64_t next_prune_usec; /* monotonic */
+};
+
+static struct store_work *work_of(struct mailbox_item *item)
+{
+    return MAILBOX_CONTAINER(item, struct store_work, item);
+}
+
+/* ---- what became of the store ---- */
+
+static void tell_failed(struct store_writer *writer, const struct error *error)
+{
+    if (writer->failed)
+        return;
+    writer->failed = true;
+    writer->options.failed(writer->options.context, error);
+}
+
+/* One line on the way into unavailability and one on the way out. The error is set whenever the
+ * store could not take what it normally takes, also where that touched no append of the batch; a
+ * body that is too big says nothing about the store. */
+static void note_availability(
+    struct store_writer *writer, enum store_result result, const struct error *error)
+{
+    bool is_unavailable = result != STORE_OK || (error->code != 0 && error->code != EFBIG);
+
+    if (is_unavailable == writer->unavailable)
+        return;
+    writer->unavailable = is_unavailable;
+    if (is_unavailable)
+        log_warning("store-unavailable", "deliveries are refused for now: %s", error->text);
+    else
+        log_info("store-available", "deliveries are accepted again");
+}
+
+/* ---- the queue ---- */
+
+static void take_posted(struct store_writer *writer)
+{
+    struct mailbox_item *items = mailbox_take(&writer->mailbox);
+
+    *writer->queue_tail = items;
+    for (; items; items = items->next)
+        writer->queue_tail = &items->next;
+}
+
+static struct store_work *pop(struct store_writer *writer)
+{
+    struct mailbox_item *item = writer->queue;
+
+    writer->queue = item->next;
+    if (!writer->queue)
+        writer->queue_tail = &writer->queue;
+    item->next = NULL;
+    return work_of(item);
+}
+
+static void give_back(struct store_work *work, enum store_result result)
+{
+    work->result = result;
+    if (result != STORE_OK && work->kind == STORE_WORK_APPEND)
+        work->append.verdict = STORE_VERDICT_REFUSED;
+    work->done(work);
+}
+
+/* ---- batches ---- */
+
+/* Takes appends and settles from the queue up to the bounds or the next call. */
+static size_t gather(struct store_writer *writer, struct store_batch *batch)
+{
+    size_t n = 0, bytes = 0;
+
+    *batch = (struct store_batch){.appends = writer->appends, .settles = writer->settles};
+    while (writer->queue && n < STORE_BATCH_MAX) {
+        struct store_work *work = work_of(writer->queue);
+
+        if (work->kind == STORE_WORK_CALL)
+            break;
+        if (work->kind == STORE_WORK_APPEND) {
+            bytes += work->append.delivery->body_length;
+            if (bytes > STORE_BATCH_BYTES && batch->n_appends > 0)
+                break;
+            writer->appends[batch->n_appends++] = &work->append;
+        } else {
+            writer->settles[batch->n_settles++] = &work->settle;
+        }
+        writer->batch[n++] = pop(writer);
+    }
+    return n;
+}
+
+static size_t count_stored(const struct store_batch *batch)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < batch->n_appends; i++)
+        n += batch->appends[i]->verdict == STORE_VERDICT_STORED;
+    return n;
+}
+
+static void count_commit(
+    struct store_writer *writer, enum store_result result, size_t stored, int64_t usec)
+{
+    struct store_writer_stats *stats = &writer->stats;
+
+    atomic_fetch_add_explicit(&stats->commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->appended, stored, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->commit_usec, (uint64_t)usec, memory_order_relaxed);
+    if (result == STORE_UNAVAILABLE)
+        atomic_fetch_add_explicit(&stats->unavailable, 1, memory_order_relaxed);
+}
+
+static void commit_batch(struct store_writer *writer)
+{
+    const struct clock *clock = writer->options.clock;
+    struct error error = ERROR_INIT;
+    struct store_batch batch;
+    size_t n = gather(writer, &batch);
+    int64_t begin = clock_monotonic(clock);
+    enum store_result result = store_commit(writer->options.store, &batch, &error);
+    size_t stored = result == STORE_OK ? count_stored(&batch) : 0;
+
+    count_commit(writer, result, stored, clock_monotonic(clock) - begin);
+    if (result == STORE_FAILED)
+        tell_failed(writer, &error);
+    else if (batch.n_appends > 0 || result != STORE_OK)
+        note_availability(writer, result, &error);
+
+    /* From here on the work is its owners' and the batch must not be looked at. */
+    for (size_t i = 0; i < n; i++)
+        give_back(writer->batch[i], result);
+    if (stored > 0)
+        writer->options.stored(writer->options.context);
+}
+
+static void call_one(struct store_writer *writer)
+{
+    struct store *store = writer->options.store;
+    struct store_work *work = pop(writer);
+    struct error error = ERROR_INIT;
+
+    work->call(store, work);
+    if (store_has_failed(store)) {
+        (void)store_maintain(store, false, &error); /* a latched store says why */
+        tell_failed(writer, &error);
+    }
+    give_back(work, STORE_OK);
+}
+
+static void work_off(struct store_writer *writer)
+{
+    if (writer->failed)
+        give_back(pop(writer), STORE_FAILED);
+    else if (work_of(writer->queue)->kind == STORE_WORK_CALL)
+        call_one(writer);
+    else
+        commit_batch(writer);
+    writer->settled_down = false;
+}
+
+/* ---- upkeep ---- */
+
+static void note_upkeep(
+    struct store_writer *writer, enum store_result result, const struct error *error)
+{
+    if (result == STORE_FAILED)
+        tell_failed(writer, error);
+}
+
+static void maintain(struct store_writer *writer, bool idle)
+{
+    struct error error = ERROR_INIT;
+
+    if (!writer->failed)
+        note_upkeep(writer, store_maintain(writer->options.store, idle, &error), &error);
+}
+
+static void prune_if_due(struct store_writer *writer)
+{
+    int64_t now = clock_monotonic(writer->options.clock);
+    struct error error = ERROR_INIT;
+    bool more = false;
+
+    if (writer->failed || now < writer->next_prune_usec)
+        return;
+    note_upkeep(writer,
+        store_prune(writer->options.store, &writer->options.retention, &more, &error), &error);
+    if (!more)
+        writer->next_prune_usec = now + PRUNE_USEC;
+    else if (writer->queue)
+        writer->next_prune_usec = now + PRUNE_STEP_USEC;
+}
+
+/* How long to wait for work, in milliseconds for poll(). */
+static int patience(const struct store_writer *writer)
+{
+    int64_t left = writer->next_prune_usec - clock_monotonic(writer->options.clock);
+
+    if (writer->failed)
+        return -1;
+    if (left <= 0)
+        return 0;
+    if (!writer->settled_down && left > QUIET_USEC)
+        left = QUIET_USEC;
+    return (int)(left / USEC_PER_MSEC) + 1;
+}
+
+static void wait_for_work(struct store_writer *writer)
+{
+    struct pollfd fd = {.fd = writer->mailbox.fd, .events = POLLIN};
+    int timeout = patience(writer);
+
+    /* When nothing came the loop tidies up on its way back here. */
+    if (poll(&fd, 1, timeout) == 0 && timeout > 0)
+        writer->settled_down = true;
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *argument)
+{
+    struct store_writer *writer = argument;
+
+    for (;;) {
+        /* Read before the mailbox: what was posted before the stop is then seen in it. */
+        bool is_stopping = atomic_load(&writer->stopping);
+
+        take_posted(writer);
+        if (writer->queue) {
+            work_off(writer);
+            take_posted(writer);
+            maintain(writer, !writer->queue);
+            prune_if_due(writer);
+        } else if (is_stopping) {
+            return NULL;
+        } else {
+            prune_if_due(writer);
+            maintain(writer, true);
+            wait_for_work(writer);
+        }
+    }
+}
+
+static int start_thread(struct store_writer *writer, struct error *error)
+{
+    sigset_t all, old;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    r = pthread_create(&writer->thread, NULL, run, writer);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r != 0)
+        return error_errno(error, r, "cannot start the store's writer");
+    pthread_setname_np(writer->thread, "store");
+    return 0;
+}
+
+int store_writer_start(const struct store_writer_options *options, struct store_writer **ret_writer,
+    struct error *error)
+{
+    CLEANUP(free) struct store_writer *writer = calloc(1, sizeof(*writer));
+    int r;
+
+    if (!writer)
+        return error_set(error, ENOMEM, "out of memory");
+    writer->options = *options;
+    writer->queue_tail = &writer->queue;
+    writer->next_prune_usec = clock_monotonic(options->clock) + PRUNE_USEC;
+    r = mailbox_init(&writer->mailbox, error);
+    if (r < 0)
+        return r;
+    r = start_thread(writer, error);
+    if (r < 0) {
+        mailbox_done(&writer->mailbox);
+        return r;
+    }
+    *ret_writer = TAKE(writer);
+    return 0;
+}
+
+void store_writer_stop(struct store_writer *writer)
+{
+    if (!writer)
+        return;
+    atomic_store(&writer->stopping, true);
+    mailbox_wake(&writer->mailbox);
+    pthread_join(writer->thread, NULL);
+    mailbox_done(&writer->mailbox);
+    free(writer);
+}
+
+void store_writer_post(struct store_writer *writer, struct store_work *work)
+{
+    mailbox_post(&writer->mailbox, &work->item);
+}
+
+const struct store_writer_stats *store_writer_stats(const struct store_writer *writer)
+{
+    return &writer->stats;
+}
+
+/* ---- calls that wait ---- */
+
+struct waiting_call {
+    struct store_work work;
+    void (*call)(struct store *store, void *context);
+    void *context;
+    sem_t done;
+};
+
+static struct waiting_call *waiting_call(struct store_work *work)
+{
+    return (struct waiting_call *)(void *)work;
+}
+
+static void make_call(struct store *store, struct store_work *work)
+{
+    struct waiting_call *call = waiting_call(work);
+
+    call->call(store, call->context);
+}
+
+static void call_done(struct store_work *work)
+{
+    sem_post(&waiting_call(work)->done);
+}
+
+enum store_result store_writer_call(
+    struct store_writer *writer, void (*call)(struct store *store, void *context), void *context)
+{
+    struct waiting_call waiting = {
+        .work = {.kind = STORE_WORK_CALL, .done = call_done, .call = make_call},
+        .call = call,
+        .context = context,
+    };
+
+    ASSERT(!pthread_equal(pthread_self(), writer->thread));
+    ASSERT(sem_init(&waiting.done, 0, 0) == 0);
+    store_writer_post(writer, &waiting.work);
+    while (sem_wait(&waiting.done) < 0)
+        ASSERT(errno == EINTR);
+    sem_destroy(&waiting.done);
+    return waiting.work.result;
+}

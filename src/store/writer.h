@@ -7,8 +7,15 @@
  * thread, after the commit that decides it. A callback does nothing but post to a mailbox. No
  * artificial delay: while one commit syncs, the next batch gathers by itself.
  *
+ * Works in the order of posting: appends and settles gather into one batch up to the next call.
+ * `result` of an append and of a settle is the commit's: unless STORE_OK nothing of it happened, a
+ * settle may be posted again. An append of a STORE_OK commit may still be refused (its verdict).
+ *
  * On STORE_FAILED the writer tells `failed` once; everything waiting and everything posted later
- * comes back refused at once (G2), and the daemon exits.
+ * comes back at once with STORE_FAILED, appends refused (G2), calls not run, and the daemon exits.
+ *
+ * It logs when the store becomes unavailable and when it is back, one line each; not the failure
+ * itself, which `failed` passes on. Pruning and checkpoints are done here between batches.
  */
 
 #include "store/store.h"
@@ -58,13 +65,15 @@ int store_writer_start(const struct store_writer_options *options, struct store_
     struct error *error);
 
 /* Works off what waits, then ends the thread. Nobody may post any more. Does not close the store.
- */
+ * NULL is legal. */
 void store_writer_stop(struct store_writer *writer);
 
 /* From any thread. Takes the work until its done callback. */
 void store_writer_post(struct store_writer *writer, struct store_work *work);
 
-/* Posts and waits; for start, reload and tools. Not from a loop that must not block. */
+/* Posts and waits; for start, reload and tools. Not from a loop that must not block, nor from the
+ * writer's own thread. STORE_OK: `call` was run (what it did it says through its context);
+ * STORE_FAILED: it was not, the store has latched. */
 enum store_result store_writer_call(
     struct store_writer *writer, void (*call)(struct store *store, void *context), void *context);
 

@@ -90,8 +90,7 @@ bool header_parse_signature(struct header_text value, unsigned char ret_sum[stat
 {
     unsigned char sum[CRYPTO_SUM_SIZE];
 
-    if (value.length != 2 * sizeof(sum) ||
-        hex_decode(value.data, value.length, sum, sizeof(sum)) < 0)
+    if (hex_decode(value.data, value.length, sum, sizeof(sum)) < 0)
         return false;
     memcpy(ret_sum, sum, sizeof(sum));
     return true;

@@ -20,9 +20,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define HEX_DIGITS 64    /* of a 32-byte key: how the newer guide hands secrets out */
-#define BASE64_DIGITS 44 /* of a 32-byte key, with padding: API reference 1.0.0 */
-#define AUTO_KEY_LENGTH 32
+#define HEX_DIGITS 64        /* of a 32-byte key: how the newer guide hands secrets out */
+#define BASE64_KEY_LENGTH 32 /* API reference 1.0.0 */
 
 static const char *const encoding_names[] = {
     [SECRET_AUTO] = "auto",
@@ -146,8 +145,7 @@ static int decode_auto(const char *text, size_t length, struct secret_key *key, 
 {
     if (length == HEX_DIGITS && decode_hex(text, length, key, NULL) == 0)
         return 0;
-    if (length == BASE64_DIGITS && decode_base64(text, length, key, NULL) == 0 &&
-        key->length == AUTO_KEY_LENGTH)
+    if (decode_base64(text, length, key, NULL) == 0 && key->length == BASE64_KEY_LENGTH)
         return 0;
     return error_set(error, EINVAL,
         "is neither 64 hex digits nor base64 of 32 bytes (it is %zu characters long); set encoding "

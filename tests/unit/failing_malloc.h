@@ -43,17 +43,18 @@ static int failing_malloc_now(void)
     return 1;
 }
 
-void *malloc(size_t size)
+/* Not inlined, here and below: valgrind redirects calls. */
+__attribute__((noinline)) void *malloc(size_t size)
 {
     return failing_malloc_now() ? NULL : __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
+__attribute__((noinline)) void *calloc(size_t count, size_t size)
 {
     return failing_malloc_now() ? NULL : __libc_calloc(count, size);
 }
 
-void *realloc(void *memory, size_t size)
+__attribute__((noinline)) void *realloc(void *memory, size_t size)
 {
     return failing_malloc_now() ? NULL : __libc_realloc(memory, size);
 }

@@ -20,7 +20,7 @@ static void teardown(void)
 #define AUTH "Authorization: Bearer " RIG_TOKEN "\r\n"
 #define ID "SASHA-Request-ID: " RIG_ID "\r\n"
 #define SIGNATURE "SASHA-Request-Signature: " RIG_SIGNATURE "\r\n"
-#define LENGTH "Content-Length: 141\r\n"
+#define LENGTH "Content-Length: 139\r\n"
 
 /* A request to the main endpoint with the published body and signature. */
 #define POST(headers) "POST " RIG_PATH " HTTP/1.1\r\nHost: x\r\n" headers LENGTH "\r\n" RIG_JOB
@@ -33,7 +33,7 @@ START_TEST(test_published_example)
 {
     struct rig_answer got;
 
-    ck_assert_uint_eq(strlen(RIG_JOB), 141);
+    ck_assert_uint_eq(strlen(RIG_JOB), 139);
     got = EXCHANGE(PUBLISHED);
     ck_assert_int_eq(got.status, 202);
     ck_assert_str_eq(got.body, "{\"status\":\"accepted\"}");

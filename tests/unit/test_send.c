@@ -26,34 +26,41 @@ CLEANUP_FUNC(struct verifier, verifier_free);
 
 /* ---- a conf with two endpoints; the second has two secrets, two tokens and an id ---- */
 
-static struct config_token tokens[] = {{"value:", "token-one"}, {"value:", "token-two"}};
+/* The conf owns its texts, so they are not const. At file scope they live for ever. */
+#define TEXT(literal) ((char[]){literal})
+
+static struct config_token tokens[] = {
+    {TEXT("value:"), TEXT("token-one")},
+    {TEXT("value:"), TEXT("token-two")},
+};
 static struct config_secret secrets[] = {
-    {"old", "value:", NULL, SECRET_RAW, {"0123456789abcdef", 16}},
-    {"new", "value:", "ID-OF-NEW", SECRET_RAW, {"fedcba9876543210", 16}},
+    {TEXT("old"), TEXT("value:"), NULL, SECRET_RAW, {"0123456789abcdef", 16}},
+    {TEXT("new"), TEXT("value:"), TEXT("ID-OF-NEW"), SECRET_RAW, {"fedcba9876543210", 16}},
 };
 static struct config_endpoint endpoints[] = {
-    {.name = "bare",
-        .public_url = "https://a.example/cb",
-        .path = "/cb",
+    {.name = TEXT("bare"),
+        .public_url = TEXT("https://a.example/cb"),
+        .path = TEXT("/cb"),
         .no_token = true,
         .secrets = secrets,
         .n_secrets = 1},
-    {.name = "main",
-        .public_url = URL,
-        .path = "/stripped",
+    {.name = TEXT("main"),
+        .public_url = TEXT(URL),
+        .path = TEXT("/stripped"),
         .tokens = tokens,
         .n_tokens = 2,
         .secrets = secrets,
         .n_secrets = 2},
 };
+static char config_file[] = "test.conf";
 
-static struct config make_config(char *listen[static 2], struct config_endpoint *first, size_t n)
+static struct config make_config(char *listen[static 2], size_t n_endpoints)
 {
     return (struct config){
-        .file = "test.conf",
+        .file = config_file,
         .server.listen = {listen, listen[0] ? 1 : 0},
-        .endpoints = first,
-        .n_endpoints = n,
+        .endpoints = endpoints,
+        .n_endpoints = n_endpoints,
     };
 }
 
@@ -101,7 +108,7 @@ static const struct {
 
 START_TEST(judges_option_lines)
 {
-    char *argv[1 + ARRAY_SIZE(option_lines[0].arguments)] = {"send"};
+    char *argv[1 + ARRAY_SIZE(option_lines[0].arguments)] = {NULL};
     struct send_options options = {.job = NULL};
     struct common_options common = {.config = NULL};
     const struct option_set sets[] = {{send_option_rows, &options}, {common_option_rows, &common}};
@@ -129,8 +136,9 @@ END_TEST
 
 START_TEST(reads_option_values)
 {
-    char *argv[] = {"send", "--status", "a", "--job-id=b=c", "--direct", "--json", "--status", "d",
-        "--", "--print", NULL};
+    char *argv[] = {TEXT("send"), TEXT("--status"), TEXT("a"), TEXT("--job-id=b=c"),
+        TEXT("--direct"), TEXT("--json"), TEXT("--status"), TEXT("d"), TEXT("--"), TEXT("--print"),
+        NULL};
     struct send_options options = {.job = NULL};
     struct common_options common = {.config = NULL};
     const struct option_set sets[] = {{send_option_rows, &options}, {common_option_rows, &common}};
@@ -151,7 +159,7 @@ END_TEST
 
 static const struct {
     struct send_options options;
-    char *listen;
+    const char *listen;
     const char *want_url;
     const char *want_unix_socket;
     const char *want_sign_url;
@@ -182,8 +190,9 @@ static const struct {
 
 START_TEST(resolves_targets)
 {
-    char *listen[] = {targets[_i].listen, NULL};
-    struct config config = make_config(listen, endpoints, 2);
+    CLEANUP(free) char *address = targets[_i].listen ? strdup(targets[_i].listen) : NULL;
+    char *listen[] = {address, NULL};
+    struct config config = make_config(listen, 2);
     struct send_target got = SEND_TARGET_INIT;
     struct error error = ERROR_INIT;
 
@@ -202,7 +211,7 @@ END_TEST
 START_TEST(takes_the_only_endpoint)
 {
     char *listen[] = {NULL, NULL};
-    struct config config = make_config(listen, endpoints, 1);
+    struct config config = make_config(listen, 1);
     struct send_target got = SEND_TARGET_INIT;
 
     ck_assert_int_eq(send_target_resolve(&(struct send_options){0}, &config, &got, NULL), EX_OK);
@@ -213,7 +222,7 @@ END_TEST
 
 static const struct {
     struct send_options options;
-    char *listen;
+    const char *listen;
     int want_status;
     const char *want_error;
 } bad_targets[] = {
@@ -238,8 +247,9 @@ static const struct {
 
 START_TEST(refuses_bad_targets)
 {
-    char *listen[] = {bad_targets[_i].listen, NULL};
-    struct config config = make_config(listen, endpoints, 2);
+    CLEANUP(free) char *address = bad_targets[_i].listen ? strdup(bad_targets[_i].listen) : NULL;
+    char *listen[] = {address, NULL};
+    struct config config = make_config(listen, 2);
     struct send_target target = SEND_TARGET_INIT;
     struct error got = ERROR_INIT;
 
@@ -257,7 +267,7 @@ START_TEST(refuses_bad_urls)
 
     for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
         char *listen[] = {NULL, NULL};
-        struct config config = make_config(listen, endpoints, 1);
+        struct config config = make_config(listen, 1);
         struct send_target target = SEND_TARGET_INIT;
         struct error got = ERROR_INIT;
 
@@ -344,7 +354,7 @@ static struct verify_header find_header(const struct send_request *request, cons
 START_TEST(makes_what_verifies)
 {
     char *listen[] = {NULL, NULL};
-    struct config config = make_config(listen, endpoints, 2);
+    struct config config = make_config(listen, 2);
     const char *token_texts[] = {"token-one"};
     struct verify_secret_options secret = {
         "s", _i == 0 ? "ID-OF-NEW" : NULL, secrets[_i == 0 ? 1 : 0].key};
@@ -401,7 +411,7 @@ static const struct {
 START_TEST(refuses_bad_requests)
 {
     char *listen[] = {NULL, NULL};
-    struct config config = make_config(listen, endpoints, 2);
+    struct config config = make_config(listen, 2);
     struct send_target target = SEND_TARGET_INIT;
     struct send_request request = {.url = NULL};
     struct buf body = BUF_INIT;
@@ -469,7 +479,7 @@ START_TEST(prints_a_curl_command)
         .body = (const unsigned char *)"{\"it's\": 1}",
         .body_length = 11,
         .timeout_usec = 1500 * USEC_PER_MSEC,
-        .headers = {"A: b", "C: d'e"},
+        .headers = {TEXT("A: b"), TEXT("C: d'e")},
         .n_headers = 2,
     };
     static const char common[] = "--silent\n--show-error\n--include\n--globoff\n--path-as-is\n"

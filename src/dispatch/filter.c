@@ -1,0 +1,27 @@
+/*
+ * A sink's filter: three lists of names, of which an empty one lets everything pass, and the choice
+ * about stale deliveries. Pure.
+ */
+
+#include "dispatch/filter.h"
+
+#include <string.h>
+
+static bool list_passes(const char *const *list, const char *value)
+{
+    if (!list || !list[0])
+        return true;
+    for (size_t i = 0; list[i]; i++)
+        if (strcmp(list[i], value) == 0)
+            return true;
+    return false;
+}
+
+bool filter_passes(const struct dispatch_sink_options *options, const struct delivery *delivery)
+{
+    if (options->skip_stale && delivery->stale)
+        return false;
+    return list_passes(options->statuses, delivery->status) &&
+           list_passes(options->types, delivery->type) &&
+           list_passes(options->endpoints, delivery->endpoint);
+}

@@ -1,0 +1,101 @@
+/*
+ * Posting to the writer and taking back; see commit.h.
+ */
+
+#include "intake/commit.h"
+
+#include "intake/request.h"
+#include "intake/worker.h"
+
+struct commit {
+    struct store_work work; /* its mailbox item serves both ways */
+    struct worker *worker;
+    struct request *request; /* NULL: abandoned */
+    struct delivery *delivery;
+    size_t charge;
+};
+
+/* On the writer's thread. */
+static void come_back(struct store_work *work)
+{
+    struct commit *commit = MAILBOX_CONTAINER(work, struct commit, work);
+
+    mailbox_post(&commit->worker->mailbox, &work->item);
+}
+
+struct commit *commit_new(
+    struct worker *worker, struct request *request, struct delivery *delivery, size_t charge)
+{
+    struct shared *shared = worker->shared;
+    struct commit *commit = NULL;
+
+    if (atomic_fetch_add_explicit(&shared->commits, 1, memory_order_relaxed) <
+        shared->max_connections)
+        commit = calloc(1, sizeof(*commit));
+    if (commit == NULL) {
+        atomic_fetch_sub_explicit(&shared->commits, 1, memory_order_relaxed);
+        return NULL;
+    }
+    commit->work.kind = STORE_WORK_APPEND;
+    commit->work.done = come_back;
+    commit->work.append.delivery = delivery;
+    commit->worker = worker;
+    commit->request = request;
+    commit->delivery = delivery;
+    commit->charge = charge;
+    return commit;
+}
+
+void commit_free(struct commit *commit)
+{
+    if (commit == NULL)
+        return;
+    shared_release(commit->worker->shared, commit->charge);
+    atomic_fetch_sub_explicit(&commit->worker->shared->commits, 1, memory_order_relaxed);
+    delivery_free(commit->delivery);
+    free(commit);
+}
+
+void commit_post(struct commit *commit)
+{
+    commit->worker->commits++;
+    store_writer_post(commit->worker->shared->writer, &commit->work);
+}
+
+void commit_abandon(struct commit *commit)
+{
+    commit->request = NULL;
+}
+
+static enum reason verdict_reason(enum store_verdict verdict)
+{
+    switch (verdict) {
+    case STORE_VERDICT_STORED:
+        return REASON_ACCEPTED;
+    case STORE_VERDICT_DUPLICATE:
+        return REASON_DUPLICATE;
+    case STORE_VERDICT_CONFLICT:
+        return REASON_CONFLICT;
+    case STORE_VERDICT_REFUSED:
+        return REASON_STORE;
+    }
+    return REASON_STORE;
+}
+
+void commit_take_back(struct worker *worker)
+{
+    struct mailbox_item *next, *item = mailbox_take(&worker->mailbox);
+
+    for (; item != NULL; item = next) {
+        struct store_work *work = MAILBOX_CONTAINER(item, struct store_work, item);
+        struct commit *commit = MAILBOX_CONTAINER(work, struct commit, work);
+
+        next = item->next;
+        worker->commits--;
+        /* Only a result and a verdict that both say so are a yes (G2). */
+        if (commit->request != NULL)
+            request_settle(commit->request,
+                work->result == STORE_OK ? verdict_reason(work->append.verdict) : REASON_STORE);
+        commit_free(commit);
+    }
+}

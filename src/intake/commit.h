@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * A delivery's way to the store's writer and back.
+ *
+ * A commit belongs to the writer from post until it comes back through the worker's mailbox. Its
+ * request may stop waiting before that (the commit deadline, a cut): then it is abandoned, comes
+ * back later all the same, and is freed with its delivery. The number out at a time, abandoned ones
+ * included, is bounded by max_connections over the whole intake (not per worker: connections spread
+ * unevenly, and a busy worker must not shed while places are free).
+ *
+ * Threads: the worker's, but for the writer's callback, which only posts.
+ */
+
+#include "job/delivery.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct commit;
+struct request;
+struct worker;
+
+/* Takes the delivery, and `charge` bytes that were charged for it, unless it returns NULL: out of
+ * memory, or too many are out. */
+struct commit *commit_new(
+    struct worker *worker, struct request *request, struct delivery *delivery, size_t charge);
+
+/* Of one that was not posted. */
+void commit_free(struct commit *commit); /* NULL is legal */
+
+/* Takes it. */
+void commit_post(struct commit *commit);
+
+/* The request of a posted one no longer waits. */
+void commit_abandon(struct commit *commit);
+
+/* Takes what came back: settles the requests that still wait. */
+void commit_take_back(struct worker *worker);

@@ -1,0 +1,85 @@
+/*
+ * One line an outcome, at most one a second and reason; see report.h.
+ */
+
+#include "intake/report.h"
+
+#include "intake/connection.h"
+#include "intake/worker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define REPORT_INTERVAL_USEC USEC_PER_SEC
+
+/* The rule of design §2, step 5; 255 bytes and a NUL fit `text`. NULL when it is broken. */
+static const char *plain_id(const struct verify_header *id, char text[static 256])
+{
+    if (id->count != 1 || id->length == 0 || id->length > 255)
+        return NULL;
+    for (size_t i = 0; i < id->length; i++) {
+        const char c = id->value[i];
+
+        if (c <= ' ' || c > '~' || c == '{' || c == '"')
+            return NULL;
+    }
+    memcpy(text, id->value, id->length);
+    text[id->length] = '\0';
+    return text;
+}
+
+static const char *event_name(enum reason reason)
+{
+    if (reason == REASON_ACCEPTED || reason == REASON_DUPLICATE)
+        return "request-accepted";
+    if (reason == REASON_CONFLICT)
+        return "request-conflict";
+    return "request-refused";
+}
+
+void report_request(struct connection *connection, enum reason reason, const char *detail)
+{
+    struct worker *worker = connection->worker;
+    const struct request *request = &connection->request;
+    const enum log_level level = answer_log_level(reason);
+    char peer_text[CONNECTION_PEER_SIZE], id_text[256], left_text[24];
+    const char *peer, *endpoint;
+    uint64_t left_out;
+
+    atomic_fetch_add_explicit(&worker->shared->stats.reasons[reason], 1, memory_order_relaxed);
+    /* Debug lines are for looking at single deliveries: none is left out. */
+    if (!log_is_on(level) ||
+        (level != LOG_LEVEL_DEBUG && !log_limit_pass(&worker->report.reasons[reason],
+                                         worker->now_usec, REPORT_INTERVAL_USEC, &left_out)))
+        return;
+    if (level == LOG_LEVEL_DEBUG)
+        left_out = 0;
+    (void)snprintf(left_text, sizeof(left_text), "%" PRIu64, left_out);
+    peer = connection_peer(connection, peer_text);
+    endpoint = request->endpoint == NULL ? NULL : verify_endpoint_name(request->endpoint);
+    log_event(level, event_name(reason),
+        LOG_FIELDS({"endpoint", endpoint}, {"reason", reason_name(reason)}, {"peer", peer},
+            {"request_id", plain_id(&request->head.request_id, id_text)}, {"detail", detail},
+            {"left_out", left_out == 0 ? NULL : left_text}),
+        "request from %s: %s%s%s%s%s%s", peer, reason_name(reason), detail == NULL ? "" : ": ",
+        detail == NULL ? "" : detail, left_out == 0 ? "" : " (and ", left_out == 0 ? "" : left_text,
+        left_out == 0 ? "" : " more like it since the last such line)");
+}
+
+void report_cut(struct connection *connection, const char *detail)
+{
+    struct worker *worker = connection->worker;
+    char peer_text[CONNECTION_PEER_SIZE], left_text[24];
+    const char *peer;
+    uint64_t left_out;
+
+    if (!log_limit_pass(&worker->report.cuts, worker->now_usec, REPORT_INTERVAL_USEC, &left_out))
+        return;
+    (void)snprintf(left_text, sizeof(left_text), "%" PRIu64, left_out);
+    peer = connection_peer(connection, peer_text);
+    log_event(LOG_LEVEL_INFO, "connection-cut",
+        LOG_FIELDS(
+            {"peer", peer}, {"detail", detail}, {"left_out", left_out == 0 ? NULL : left_text}),
+        "connection from %s cut: %s", peer, detail);
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * What became of requests, for the log and the counters.
+ *
+ * Every outcome is counted; of each reason at most one line a second and worker is logged, with the
+ * number left out since, so that a flood of refused requests does not flood the log. Foreign bytes
+ * go out as fields only, which the log escapes, and the request id only if it obeys the rule for
+ * ids. Accepted deliveries are logged at debug level.
+ *
+ * Threads: the worker's.
+ */
+
+#include "util/log.h"
+#include "verify/reason.h"
+
+struct connection;
+struct delivery;
+
+struct report {
+    struct log_limit reasons[REASON_COUNT];
+    struct log_limit cuts;
+};
+
+/* A request's outcome, `detail` is a static text or NULL. */
+void report_request(struct connection *connection, enum reason reason, const char *detail);
+
+/* A connection that was cut in the middle of a request. */
+void report_cut(struct connection *connection, const char *detail);

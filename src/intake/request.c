@@ -1,0 +1,378 @@
+/*
+ * The request's state machine; see request.h.
+ */
+
+#include "intake/request.h"
+
+#include "intake/commit.h"
+#include "intake/connection.h"
+#include "intake/head.h"
+#include "intake/worker.h"
+
+#include <string.h>
+
+#define HEALTH_PATH "/healthz"
+
+/* Memory for a target that is kept for the connection's next request. */
+#define TARGET_KEPT 1024
+
+/* A body of known size gets its memory at once up to here; a larger one as it comes, so that a
+ * promise of many bytes costs nothing. */
+#define BODY_AT_ONCE ((size_t)16 << 10)
+
+void request_init(struct request *request, struct connection *connection)
+{
+    *request = (struct request){.connection = connection};
+}
+
+static struct worker *worker_of(const struct request *request)
+{
+    return request->connection->worker;
+}
+
+/* ---- body memory ---- */
+
+static void drop_body(struct request *request)
+{
+    buf_done(&request->body);
+    request->body = (struct buf)BUF_INIT;
+    shared_release(worker_of(request)->shared, request->charged);
+    request->charged = 0;
+}
+
+/* Room for `more` body bytes, within the bound of the whole intake. */
+static bool make_room(struct request *request, size_t more)
+{
+    struct buf *body = &request->body;
+
+    if (buf_reserve(body, more) < 0)
+        return false;
+    if (body->capacity > request->charged) {
+        if (!shared_charge(worker_of(request)->shared, body->capacity - request->charged))
+            return false;
+        request->charged = body->capacity;
+    }
+    return true;
+}
+
+/* ---- the end of a request ---- */
+
+static void reset(struct request *request)
+{
+    drop_body(request);
+    if (request->target.capacity > TARGET_KEPT) {
+        buf_done(&request->target);
+        request->target = (struct buf)BUF_INIT;
+    }
+    buf_clear(&request->target);
+    if (request->phase == REQUEST_WAIT)
+        commit_abandon(request->commit);
+    else
+        commit_free(request->commit);
+    rules_unref(request->rules);
+    *request = (struct request){
+        .connection = request->connection,
+        .target = request->target,
+    };
+}
+
+void request_done(struct request *request)
+{
+    reset(request);
+    buf_done(&request->target);
+}
+
+bool request_is_idle(const struct request *request)
+{
+    return request->phase == REQUEST_IDLE;
+}
+
+bool request_is_waiting(const struct request *request)
+{
+    return request->phase == REQUEST_WAIT;
+}
+
+void request_completed(void *context, struct MHD_Connection *mhd, void **request_context,
+    enum MHD_RequestTerminationCode code)
+{
+    struct connection *connection = *request_context;
+    const union MHD_ConnectionInfo *info;
+
+    if (connection == NULL)
+        return;
+    *request_context = NULL;
+    /* libmicrohttpd's parser answers what it cannot read by itself (chunk sizes that are no number,
+     * a line without a colon, headers beyond the memory limit). */
+    if (connection->request.phase != REQUEST_ANSWERED) {
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
+        if (info != NULL) {
+            report_request(connection,
+                info->http_status == MHD_HTTP_CONTENT_TOO_LARGE ? REASON_TOO_LARGE : REASON_FRAMING,
+                "refused by the HTTP parser");
+            connection->linger = true;
+        }
+    }
+    reset(&connection->request);
+    connection_idle(connection);
+}
+
+/* ---- answering ---- */
+
+static enum MHD_Result answer(struct request *request)
+{
+    struct worker *worker = worker_of(request);
+    struct connection *connection = request->connection;
+
+    request->phase = REQUEST_ANSWERED;
+    connection_deadline(connection, DEADLINE_ANSWER);
+    if (request->health)
+        return answer_queue_health(worker->answers, connection->mhd, worker->draining);
+    return answer_queue(worker->answers, connection->mhd, request->reason, worker->draining);
+}
+
+/* Refuses; the answer follows when the body has been read. */
+static void refuse(struct request *request, enum reason reason, const char *detail)
+{
+    request->reason = reason;
+    request->phase = REQUEST_DISCARD;
+    drop_body(request);
+    report_request(request->connection, reason, detail);
+}
+
+/* Refuses without reading the rest, which nobody can tell from the next request, or which is more
+ * than we read for nothing. */
+static enum MHD_Result refuse_and_close(
+    struct request *request, enum reason reason, const char *detail)
+{
+    refuse(request, reason, detail);
+    request->connection->linger = true;
+    return answer(request);
+}
+
+void request_settle(struct request *request, enum reason reason)
+{
+    request->commit = NULL;
+    request->reason = reason;
+    request->phase = REQUEST_SETTLED;
+    report_request(request->connection, reason, NULL);
+    connection_deadline(request->connection, DEADLINE_ANSWER);
+    MHD_resume_connection(request->connection->mhd);
+}
+
+void request_give_up(struct request *request)
+{
+    commit_abandon(request->commit);
+    request->commit = NULL;
+    request->reason = REASON_STORE;
+    request->phase = REQUEST_SETTLED;
+    report_request(request->connection, REASON_STORE, "the store did not answer in time");
+    connection_deadline(request->connection, DEADLINE_ANSWER);
+    MHD_resume_connection(request->connection->mhd);
+}
+
+/* ---- steps 1 to 5: the head ---- */
+
+void *request_line(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *connection = info->socket_context;
+    struct request *request = &connection->request;
+    struct worker *worker = connection->worker;
+
+    request->phase = REQUEST_LINE;
+    request->target_at = target;
+    buf_clear(&request->target);
+    if (target != NULL)
+        (void)buf_append_text(&request->target, target);
+    if (!connection->fresh || worker->draining)
+        connection_deadline(connection, DEADLINE_HEAD);
+    connection->fresh = false;
+    return connection;
+}
+
+static const char *check_framing(struct request *request, const char *method, const char *version,
+    const struct head *head, struct framing *ret_framing)
+{
+    struct MHD_Connection *mhd = request->connection->mhd;
+    const bool has_target = request->target_at != NULL && !request->target.failed;
+    const struct framing_request seen = {
+        .version = version,
+        .method = method,
+        .target = has_target ? (const char *)request->target.data : NULL,
+        .target_length = has_target ? request->target.length : 0,
+        .headers = head->fields,
+        .n_headers = head->n_fields,
+    };
+    const struct head_line line = {method, request->target_at, request->target.length, version};
+    const union MHD_ConnectionInfo *info;
+    const char *why = framing_check(&seen, ret_framing);
+
+    if (why != NULL || !worker_of(request)->layout_known)
+        return why;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (info == NULL || !head_is_whole(&line, head, info->header_size))
+        return "a NUL, a bare line feed, a folded line or extra spaces in the head";
+    return NULL;
+}
+
+static bool is_health(const struct request *request, const char *method, size_t path_length)
+{
+    return path_length == strlen(HEALTH_PATH) &&
+           memcmp(request->target.data, HEALTH_PATH, path_length) == 0 &&
+           (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+}
+
+static enum MHD_Result begin(struct request *request, const char *method, const char *version)
+{
+    struct worker *worker = worker_of(request);
+    struct connection *connection = request->connection;
+    struct framing framing;
+    struct head head;
+    const char *why;
+    enum reason reason;
+    bool too_large;
+
+    head_collect(connection->mhd, &head);
+    head_find(&head, &request->head);
+    why = check_framing(request, method, version, &head, &framing);
+    if (why != NULL)
+        return refuse_and_close(request, REASON_FRAMING, why);
+
+    connection_deadline(connection, DEADLINE_BODY);
+    too_large = framing.has_length && framing.content_length > worker->shared->max_body;
+    if (is_health(request, method, framing.path_length) && !too_large) {
+        request->health = true;
+        request->phase = REQUEST_DISCARD;
+        return MHD_YES;
+    }
+
+    request->rules = rules_ref(worker->rules);
+    request->endpoint = verifier_route(
+        request->rules->verifier, (const char *)request->target.data, framing.path_length);
+    if (request->endpoint == NULL)
+        reason = REASON_PATH;
+    else if (strcmp(method, "POST") != 0)
+        reason = REASON_METHOD;
+    else if (too_large)
+        reason = REASON_TOO_LARGE;
+    else
+        reason = verify_check_head(request->rules->verifier, request->endpoint, &request->head);
+
+    if (too_large)
+        return refuse_and_close(request, reason, NULL);
+    if (reason != REASON_ACCEPTED) {
+        refuse(request, reason, NULL);
+        return MHD_YES;
+    }
+    request->phase = REQUEST_GATHER;
+    if (framing.has_length && framing.content_length <= BODY_AT_ONCE &&
+        !make_room(request, (size_t)framing.content_length))
+        refuse(request, REASON_OVERLOAD, "no memory for the body");
+    return MHD_YES;
+}
+
+/* ---- the body ---- */
+
+/* A body that turns out too large. No response can be queued in the middle of one (in 0.9.75), so
+ * the answer is written past libmicrohttpd, which has nothing of its own to send now, and the
+ * connection is given up. */
+static enum MHD_Result overflow(struct request *request)
+{
+    struct connection *connection = request->connection;
+
+    if (request->phase == REQUEST_GATHER || request->health)
+        refuse(request, REASON_TOO_LARGE, NULL);
+    answer_write_raw(
+        request->reason, clock_realtime(connection->worker->shared->clock), connection->fd);
+    connection->linger = true;
+    request->phase = REQUEST_ANSWERED;
+    return MHD_NO;
+}
+
+static enum MHD_Result take_body(struct request *request, const char *data, size_t *size)
+{
+    if (*size > worker_of(request)->shared->max_body - request->seen)
+        return overflow(request);
+    request->seen += *size;
+    if (request->phase == REQUEST_GATHER) {
+        if (make_room(request, *size))
+            (void)buf_append(&request->body, data, *size); /* cannot fail: there is room */
+        else
+            refuse(request, REASON_OVERLOAD, "no memory for the body");
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
+/* ---- steps 6 to 9 ---- */
+
+/* The body is complete: proves it and makes it ready for the writer. */
+static enum MHD_Result prove(struct request *request)
+{
+    struct worker *worker = worker_of(request);
+    struct delivery *delivery = NULL;
+    const char *detail = NULL;
+    size_t charge;
+    enum reason reason = verify_check_body(request->rules->verifier, request->endpoint,
+        &request->head, request->body.data, request->body.length,
+        clock_realtime(worker->shared->clock), &delivery, &detail);
+
+    if (reason != REASON_ACCEPTED) {
+        refuse(request, reason, detail);
+        return answer(request);
+    }
+    charge = request->body.length;
+    request->commit = commit_new(worker, request, delivery, charge);
+    if (request->commit == NULL) {
+        delivery_free(delivery);
+        refuse(request, REASON_OVERLOAD, "too many deliveries wait for the store");
+        return answer(request);
+    }
+    /* The charge for the body's bytes goes on with the copy in the delivery. */
+    request->charged -= charge;
+    drop_body(request);
+    request->phase = REQUEST_PARK;
+    return MHD_YES;
+}
+
+static enum MHD_Result park(struct request *request)
+{
+    if (worker_of(request)->cutting)
+        return MHD_NO;
+    /* Suspend first: the verdict may be back before post returns. */
+    MHD_suspend_connection(request->connection->mhd);
+    request->phase = REQUEST_WAIT;
+    connection_deadline(request->connection, DEADLINE_COMMIT);
+    commit_post(request->commit);
+    return MHD_YES;
+}
+
+enum MHD_Result request_handle(void *context, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *data, size_t *size, void **request_context)
+{
+    struct connection *connection = *request_context;
+    struct request *request;
+
+    if (connection == NULL)
+        return MHD_NO;
+    request = &connection->request;
+    switch (request->phase) {
+    case REQUEST_LINE:
+        return begin(request, method, version);
+    case REQUEST_GATHER:
+        return *size != 0 ? take_body(request, data, size) : prove(request);
+    case REQUEST_DISCARD:
+        return *size != 0 ? take_body(request, data, size) : answer(request);
+    case REQUEST_PARK:
+        return park(request);
+    case REQUEST_SETTLED:
+        return answer(request);
+    case REQUEST_WAIT:
+        return MHD_YES;
+    case REQUEST_IDLE:
+    case REQUEST_ANSWERED:
+        return MHD_NO;
+    }
+    return MHD_NO;
+}

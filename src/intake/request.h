@@ -1,0 +1,81 @@
+#pragma once
+
+/*
+ * A request: the steps of design §2 as libmicrohttpd's calls drive them.
+ *
+ *   IDLE ─ request line ─▶ LINE ─ headers ─▶ GATHER ─ body ─▶ PARK ─▶ WAIT ─ verdict ─▶ SETTLED ─▶
+ * ANSWERED │                 │ └─────────── refused ──────────────────▶│ │                 └─
+ * refused ─▶ DISCARD ─ body ────────────▶│ └─ malformed, too large
+ * ─────────────────────────────────▶ ANSWERED
+ *
+ * A refusal that depends on proof is answered only after the body was read and dropped, and the
+ * connection goes on: so that whatever failed, the answer has the same bytes, headers included.
+ *
+ * PARK exists because of libmicrohttpd: the call that completes a request returns first, so that
+ * its connection no longer waits for input when the next call suspends it; otherwise it would read
+ * once more on resuming and give up a peer that has shut its sending side.
+ *
+ * Threads: the worker's. One request at a time a connection, which embeds it.
+ */
+
+#include "util/buf.h"
+#include "verify/verify.h"
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct commit;
+struct connection;
+struct rules;
+
+enum request_phase {
+    REQUEST_IDLE,
+    REQUEST_LINE,     /* its target is known */
+    REQUEST_GATHER,   /* good so far; the body is kept */
+    REQUEST_DISCARD,  /* the answer is settled; the body is dropped */
+    REQUEST_PARK,     /* proven; to be suspended and posted */
+    REQUEST_WAIT,     /* suspended; the writer has it */
+    REQUEST_SETTLED,  /* the outcome is known; to be answered */
+    REQUEST_ANSWERED, /* until libmicrohttpd says that it is over */
+};
+
+struct request {
+    struct connection *connection;
+    enum request_phase phase;
+    bool health;        /* GET /healthz instead of a callback */
+    enum reason reason; /* from DISCARD and SETTLED on */
+
+    struct buf target;                      /* a copy: libmicrohttpd decodes it in place */
+    const char *target_at;                  /* where it stood; for head_is_whole only, never read */
+    struct rules *rules;                    /* a reference, while a request is under way */
+    const struct verify_endpoint *endpoint; /* borrowed from the rules; NULL: none yet */
+    struct verify_head head;                /* borrowed from libmicrohttpd until the request ends */
+    struct buf body;
+    size_t charged;        /* what `body` has taken of the intake's body memory */
+    size_t seen;           /* body bytes so far, kept or not */
+    struct commit *commit; /* PARK: owned; WAIT: the writer's */
+};
+
+void request_init(struct request *request, struct connection *connection);
+
+/* Gives back all it holds; abandons what the writer has. */
+void request_done(struct request *request);
+
+bool request_is_idle(const struct request *request);
+bool request_is_waiting(const struct request *request);
+
+/* The writer's verdict on one that waits. */
+void request_settle(struct request *request, enum reason reason);
+
+/* Stops waiting for the writer: answers 503, whatever the verdict may be (G2). */
+void request_give_up(struct request *request);
+
+/* Callbacks of libmicrohttpd: MHD_OPTION_URI_LOG_CALLBACK, the access handler and
+ * MHD_OPTION_NOTIFY_COMPLETED. Context: the worker. */
+void *request_line(void *context, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result request_handle(void *context, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *data, size_t *size,
+    void **request_context);
+void request_completed(void *context, struct MHD_Connection *mhd, void **request_context,
+    enum MHD_RequestTerminationCode code);

@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * What all workers of an intake share: limits that never change, and counters.
+ *
+ * Everything mutable here is atomic, and none of it orders other memory but `draining` and
+ * `stop_at_usec`, which main writes and then wakes the workers.
+ */
+
+#include "intake/intake.h"
+
+#include <stdatomic.h>
+
+/* Memory for bodies over the whole intake: while they are gathered, and while a delivery made of
+ * one waits for its commit. At least four of the largest size must fit. */
+#define SHARED_BODY_BYTES ((size_t)64 << 20)
+
+struct shared {
+    size_t max_body;
+    unsigned int max_connections;
+    int64_t header_timeout_usec;
+    int64_t body_timeout_usec;
+    int64_t idle_timeout_usec;
+    int64_t commit_timeout_usec;
+    struct store_writer *writer; /* borrowed */
+    const struct clock *clock;   /* borrowed */
+
+    int *listen_fds; /* owned; closed by whoever lets go last */
+    size_t n_listen_fds;
+    _Atomic unsigned int listen_users; /* main and every worker that still accepts */
+
+    size_t body_bytes_max;
+    _Atomic size_t body_bytes;
+    _Atomic unsigned int commits; /* posted and not yet back; bounded by max_connections */
+    _Atomic bool full;            /* max_connections was reached, and said so in the log */
+
+    _Atomic bool draining;
+    _Atomic int64_t stop_at_usec; /* monotonic; USEC_INFINITY until intake_stop */
+
+    struct intake_stats stats;
+};
+
+/* Takes room for body bytes; false when there is none. */
+bool shared_charge(struct shared *shared, size_t bytes);
+void shared_release(struct shared *shared, size_t bytes);
+
+/* Lets go of the listening sockets; the last one closes them. */
+void shared_stop_listening(struct shared *shared);

@@ -1,0 +1,366 @@
+#include "sink/run.h"
+
+/*
+ * One run of a hook. See run.h for the contract; what a hook may rely on is
+ * docs/man/sasha-callback-hook.7.
+ *
+ * A run goes through these states; each
+ * way out ends in run_finish, which hands the item back.
+ *
+ *   WORKING ──leader exits──▶ LINGERING ──output ends, or 1 s──▶ finished
+ *      │ time limit, or cancel: TERM to the group
+ *      ▼
+ *   ENDING ──leader and output ended, or grace over: KILL to the group──▶ finished
+ *      │ grace over, leader still there: KILL to the group
+ *      ▼
+ *   KILLED ──leader exits──▶ finished
+ *
+ * - A process that the hook left behind and that holds the output open keeps the slot for one
+ *   second at most. After a normal exit such processes are left alone: to put work into the
+ *   background is the hook's right. After a time-out the whole group is killed. When the leader of
+ *   a group that was told to end is gone but the output is still open, others of the group are
+ *   taken to be cleaning up, and have the rest of the grace. The leader stays a zombie until then,
+ *   so that the group's id cannot become somebody else's (process.h).
+ * - After TERM the exit code counts no more: a shell that traps TERM ends with 0 without having
+ *   done its work.
+ * - SIGKILL does not reach a process that hangs in the kernel (a dead NFS server). Such a run keeps
+ *   its slot, because a second run for the same job beside it would break the order; only a
+ *   cancelled one is given up, so that the daemon can stop.
+ * - Output is read in slices of 64 KiB at a lower priority than everything else in the loop; a hook
+ *   that prints gigabytes slows down itself.
+ */
+
+#include "sink/item.h"
+#include "sink/output.h"
+#include "sink/process.h"
+#include "util/cleanup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sysexits.h>
+
+#define LINGER_USEC (1 * USEC_PER_SEC)
+#define TIMER_ACCURACY_USEC (10 * USEC_PER_MSEC)
+
+/* An exit is seen before the time limit that ran out in the same turn, and both before output. */
+#define PRIORITY_EXIT (SD_EVENT_PRIORITY_NORMAL - 10)
+#define PRIORITY_TIMER (SD_EVENT_PRIORITY_NORMAL - 5)
+#define PRIORITY_OUTPUT (SD_EVENT_PRIORITY_NORMAL + 10)
+
+enum run_state {
+    RUN_WORKING,
+    RUN_ENDING, /* TERM was sent */
+    RUN_KILLED,
+    RUN_LINGERING, /* the leader was reaped; the result is known */
+};
+
+struct run {
+    struct run_group *group;
+    struct run *next, *previous;
+    struct sink_item *item;
+    int64_t begun_usec;
+
+    enum run_state state;
+    bool leader_exited; /* and is still a zombie; ENDING only */
+    bool cancelled;
+    enum sink_result result; /* from ENDING and LINGERING on */
+    char text[64];
+
+    struct process process;
+    struct output output;
+    sd_event_source *exit_source;
+    sd_event_source *output_source; /* NULL once the output has ended */
+    sd_event_source *timer;
+};
+
+static void run_free(struct run *run)
+{
+    if (!run)
+        return;
+    sd_event_source_disable_unref(run->exit_source);
+    sd_event_source_disable_unref(run->output_source);
+    sd_event_source_disable_unref(run->timer);
+    process_close(&run->process);
+    free(run);
+}
+
+CLEANUP_FUNC(struct run, run_free);
+
+static void run_link(struct run *run)
+{
+    run->next = run->group->runs;
+    if (run->next)
+        run->next->previous = run;
+    run->group->runs = run;
+}
+
+static void run_unlink(struct run *run)
+{
+    if (run->next)
+        run->next->previous = run->previous;
+    if (run->previous)
+        run->previous->next = run->next;
+    else
+        run->group->runs = run->next;
+}
+
+/* Hands the item back. The runner may give us the next one at once, so nothing of the run is
+ * touched after that. A tail that no memory can be had for is left out. */
+static void run_finish(struct run *run)
+{
+    const struct sink_host *host = &run->group->host;
+    struct sink_item *item = run->item;
+    enum sink_result result = run->result;
+    int64_t begun_usec = run->begun_usec;
+    char text[sizeof(run->text)];
+
+    memcpy(text, run->text, sizeof(text));
+    output_copy(&run->output, &item->output, &item->output_length);
+    run_unlink(run);
+    run_free(run);
+    item_end(item, host, begun_usec, result, "%s", text);
+}
+
+__attribute__((format(printf, 3, 4))) static void run_set_result(
+    struct run *run, enum sink_result result, const char *format, ...)
+{
+    va_list arguments;
+
+    run->result = result;
+    va_start(arguments, format);
+    vsnprintf(run->text, sizeof(run->text), format, arguments);
+    va_end(arguments);
+}
+
+/* Arms the run's one timer, which fires once. */
+static void run_set_timer(struct run *run, int64_t usec)
+{
+    int r;
+
+    if (usec == USEC_INFINITY) {
+        r = sd_event_source_set_enabled(run->timer, SD_EVENT_OFF);
+    } else {
+        r = sd_event_source_set_time_relative(run->timer, (uint64_t)usec);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(run->timer, SD_EVENT_ONESHOT);
+    }
+    ASSERT(r >= 0); /* neither allocates once the source exists */
+}
+
+static void run_judge(struct run *run, struct process_exit ended)
+{
+    if (ended.signaled) {
+        const char *name = sigabbrev_np(ended.status);
+
+        run_set_result(run, SINK_RETRY, "signal %d%s%s%s", ended.status, name ? " (" : "",
+            name ? name : "", name ? ")" : "");
+    } else if (ended.status == EX_OK) {
+        run_set_result(run, SINK_DELIVERED, "ok");
+    } else if (ended.status == EX_DATAERR) {
+        run_set_result(run, SINK_DEAD, "exit %d", ended.status);
+    } else {
+        run_set_result(run, SINK_RETRY, "exit %d", ended.status);
+    }
+}
+
+/* TERM to the whole group; CONT so that a stopped one hears it. */
+static void run_terminate(struct run *run)
+{
+    process_signal_group(&run->process, SIGTERM);
+    process_signal_group(&run->process, SIGCONT);
+    run->state = RUN_ENDING;
+    run_set_timer(run, run->group->grace_usec);
+}
+
+/* The leader of a group that was told to end is a zombie: what is left of the group goes, too. */
+static void run_end_group(struct run *run)
+{
+    process_signal_group(&run->process, SIGKILL);
+    process_reap(&run->process);
+    run_finish(run);
+}
+
+static int on_exit_of_leader(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+    struct run *run = context;
+
+    if (!process_has_exited(&run->process))
+        return 0;
+    sd_event_source_set_enabled(run->exit_source, SD_EVENT_OFF); /* level-triggered */
+
+    switch (run->state) {
+    case RUN_WORKING:
+        run_judge(run, process_reap(&run->process));
+        run->state = RUN_LINGERING;
+        if (!run->output_source)
+            run_finish(run);
+        else
+            run_set_timer(run, LINGER_USEC);
+        break;
+    case RUN_ENDING:
+        run->leader_exited = true;
+        if (!run->output_source)
+            run_end_group(run);
+        break;
+    case RUN_KILLED:
+        process_reap(&run->process);
+        run_finish(run);
+        break;
+    case RUN_LINGERING:
+        break;
+    }
+    return 0;
+}
+
+static int on_output(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+    struct run *run = context;
+    ssize_t length = read(fd, run->group->slice, RUN_SLICE);
+
+    if (length > 0) {
+        output_add(&run->output, run->group->slice, (size_t)length);
+        return 0;
+    }
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+
+    run->output_source = sd_event_source_disable_unref(run->output_source);
+    if (run->state == RUN_LINGERING)
+        run_finish(run);
+    else if (run->leader_exited)
+        run_end_group(run);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *context)
+{
+    struct run *run = context;
+    int64_t timeout_usec = run->group->timeout_usec;
+
+    switch (run->state) {
+    case RUN_WORKING:
+        if (timeout_usec % USEC_PER_SEC == 0)
+            run_set_result(
+                run, SINK_RETRY, "timeout after %" PRId64 "s", timeout_usec / USEC_PER_SEC);
+        else
+            run_set_result(
+                run, SINK_RETRY, "timeout after %" PRId64 "ms", timeout_usec / USEC_PER_MSEC);
+        run_terminate(run);
+        break;
+    case RUN_ENDING:
+        if (run->leader_exited) {
+            run_end_group(run);
+            break;
+        }
+        process_signal_group(&run->process, SIGKILL);
+        run->state = RUN_KILLED;
+        if (run->cancelled)
+            run_set_timer(run, LINGER_USEC);
+        break;
+    case RUN_KILLED:
+        run_set_result(run, run->result, "not ended by KILL");
+        run_finish(run);
+        break;
+    case RUN_LINGERING:
+        run_finish(run);
+        break;
+    }
+    return 0;
+}
+
+static int run_watch(struct run *run)
+{
+    sd_event *event = run->group->host.event;
+    int r;
+
+    r = sd_event_add_io(
+        event, &run->exit_source, run->process.pidfd, EPOLLIN, on_exit_of_leader, run);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(
+        event, &run->output_source, run->process.output_fd, EPOLLIN, on_output, run);
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(run->exit_source, PRIORITY_EXIT);
+    sd_event_source_set_priority(run->output_source, PRIORITY_OUTPUT);
+    run_set_timer(run, run->group->timeout_usec);
+    return 0;
+}
+
+/* Everything that can fail without having started the hook comes before the spawn. */
+static int run_spawn(struct run *run, char *const *env)
+{
+    const struct delivery *delivery = run->item->delivery;
+    int r;
+
+    r = sd_event_add_time_relative(run->group->host.event, &run->timer, CLOCK_MONOTONIC, 0,
+        TIMER_ACCURACY_USEC, on_timer, run);
+    if (r < 0)
+        return r;
+    sd_event_source_set_enabled(run->timer, SD_EVENT_OFF);
+    sd_event_source_set_priority(run->timer, PRIORITY_TIMER);
+
+    r = process_spawn(run->group->argv, env, delivery->body, delivery->body_length, &run->process);
+    if (r < 0)
+        return r;
+    r = run_watch(run);
+    if (r < 0) { /* as in process_spawn: what cannot be watched must not go on */
+        process_signal_group(&run->process, SIGKILL);
+        process_reap(&run->process);
+    }
+    return r;
+}
+
+int run_start(struct run_group *group, struct sink_item *item, int64_t begun_usec, char *const *env)
+{
+    CLEANUP(run_free) struct run *run = NULL;
+    int r;
+
+    run = malloc(sizeof(*run));
+    if (!run)
+        return -ENOMEM;
+    *run = (struct run){
+        .group = group,
+        .item = item,
+        .begun_usec = begun_usec,
+        .process = PROCESS_INIT,
+        .output = OUTPUT_INIT,
+    };
+    r = run_spawn(run, env);
+    if (r < 0)
+        return r;
+    run_link(TAKE(run));
+    return 0;
+}
+
+static void run_cancel(struct run *run)
+{
+    run->cancelled = true;
+    switch (run->state) {
+    case RUN_WORKING:
+        if (process_has_exited(&run->process))
+            return; /* its true result is on the way */
+        run_set_result(run, SINK_DEFERRED, "cancelled");
+        run_terminate(run);
+        break;
+    case RUN_ENDING:
+        break;
+    case RUN_KILLED:
+        run_set_timer(run, LINGER_USEC);
+        break;
+    case RUN_LINGERING:
+        run_set_timer(run, 0);
+        break;
+    }
+}
+
+void run_cancel_all(struct run_group *group)
+{
+    for (struct run *run = group->runs; run; run = run->next)
+        run_cancel(run);
+}

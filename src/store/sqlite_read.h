@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * The reading half of the SQLite store. Private to sqlite*.c.
+ *
+ * A reader is a connection of its own, opened read-only. It never keeps a statement open while its
+ * caller works: rows are copied, the statement is reset, then they are handed on. So no callback,
+ * however slow, keeps the WAL from being brought home, and each step sees what was committed
+ * before it.
+ */
+
+#include "store/backend.h"
+#include "store/sqlite_db.h"
+
+struct sqlite_reader {
+    struct store_reader base;
+    struct db db;
+};
+
+static inline struct db *reader_db(struct store_reader *reader)
+{
+    return &((struct sqlite_reader *)(void *)reader)->db;
+}
+
+/* sqlite_read_deliveries.c */
+ssize_t sqlite_scan(struct store_reader *reader, uint64_t after, size_t limit, store_delivery_fn fn,
+    void *context, struct error *error);
+ssize_t sqlite_scan_rows(struct store_reader *reader, uint32_t sink, enum store_state state,
+    uint64_t after, size_t limit, store_row_fn fn, void *context, struct error *error);
+int sqlite_fetch(
+    struct store_reader *reader, uint64_t seq, struct delivery **ret_delivery, struct error *error);

@@ -1,0 +1,118 @@
+/*
+ * Every statement of the SQLite store, in one place to be read beside the schema (sqlite_schema.c).
+ *
+ * State numbers in progress.state are those of enum store_state: 0 pending, 1 done, 2 dead.
+ * Columns of a delivery stand in the order that delivery_from_row() in sqlite_read.c expects.
+ */
+
+#include "store/sqlite_db.h"
+
+#define DELIVERY_COLUMNS                                                                  \
+    "d.seq, d.received_at, d.updated_at, d.terminal, d.stale, d.endpoint, d.request_id, " \
+    "d.secret, d.job_id, d.type, d.status, d.id_digest, d.body_digest, length(d.body)"
+
+/* A delivery that pruning must leave: it is a dead letter, or an active sink is not done, or a sink
+ * was done with it too lately (settled after ?3). */
+#define IS_HELD                                                                        \
+    "EXISTS (SELECT 1 FROM progress p JOIN sinks s ON s.id = p.sink"                   \
+    " WHERE p.seq = deliveries.seq AND (p.state = 2 OR (p.state = 0 AND s.active = 1)" \
+    " OR (p.state = 1 AND p.settled_at > ?3)))"
+
+/* Rows about deliveries in (?1, ?2] that are gone. */
+#define IS_ORPHAN(table)                                     \
+    table ".seq > ?1 AND " table ".seq <= ?2 AND NOT EXISTS" \
+          " (SELECT 1 FROM deliveries d WHERE d.seq = " table ".seq)"
+
+const char *const sql_texts[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_HEAD] = "SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), pruned_through)"
+                 " FROM store",
+    [SQL_STORE_LOAD] = "SELECT pruned_through, pruned_deliveries, forgotten_through, forgotten_ids"
+                       " FROM store",
+    [SQL_STORE_SAVE] = "UPDATE store SET pruned_through = ?1, pruned_deliveries = ?2,"
+                       " forgotten_through = ?3, forgotten_ids = ?4",
+
+    [SQL_ID_CLAIM] = "INSERT INTO ids (digest, seq, body_digest) VALUES (?1, ?2, ?3)"
+                     " ON CONFLICT DO NOTHING",
+    [SQL_ID_FIND] = "SELECT seq, body_digest FROM ids WHERE digest = ?1",
+    [SQL_ID_WALK] = "SELECT digest, seq FROM ids WHERE digest > ?1 ORDER BY digest LIMIT ?2",
+    [SQL_ID_FORGET] = "DELETE FROM ids WHERE digest = ?1",
+
+    [SQL_JOB_NEWEST] = "SELECT updated_at, terminal FROM deliveries"
+                       " WHERE job_id = ?1 AND endpoint = ?2"
+                       " ORDER BY updated_at DESC, terminal DESC LIMIT 1",
+    [SQL_DELIVERY_INSERT] =
+        "INSERT INTO deliveries (seq, received_at, updated_at, terminal, stale, endpoint,"
+        " request_id, secret, job_id, type, status, id_digest, body_digest, checksum, body)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    [SQL_DELIVERY_EXISTS] = "SELECT 1 FROM deliveries WHERE seq = ?1",
+    [SQL_DELIVERY_SCAN] =
+        "SELECT " DELIVERY_COLUMNS " FROM deliveries d WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2",
+    [SQL_DELIVERY_FETCH] = "SELECT " DELIVERY_COLUMNS ", d.checksum, d.body"
+                           " FROM deliveries d WHERE d.seq = ?1",
+
+    [SQL_CONFLICT_COUNT] = "SELECT count(*), coalesce(max(body_digest = ?2), 0)"
+                           " FROM conflicts WHERE seq = ?1",
+    [SQL_CONFLICT_INSERT] = "INSERT INTO conflicts (seq, received_at, body_digest, full_length,"
+                            " secret, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_CONFLICT_TRIM] = "DELETE FROM conflicts WHERE id <= (SELECT max(id) FROM conflicts) - ?1",
+    [SQL_CONFLICT_EXPIRE] = "DELETE FROM conflicts WHERE received_at <= ?1",
+    [SQL_CONFLICT_NEXT] = "SELECT id, seq, received_at, full_length, secret, body FROM conflicts"
+                          " WHERE seq = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+
+    [SQL_SINK_FIND] = "SELECT id FROM sinks WHERE name = ?1",
+    [SQL_SINK_INSERT] = "INSERT INTO sinks (name, active, start, frontier) VALUES (?1, 1, ?2, ?2)",
+    [SQL_SINK_LOAD] = "SELECT start, frontier, delivered, filtered, requeued, dropped,"
+                      " (SELECT count(*) FROM progress WHERE sink = ?1 AND state = 2),"
+                      " (SELECT count(*) FROM progress WHERE sink = ?1 AND state = 0), position"
+                      " FROM sinks WHERE id = ?1",
+    [SQL_SINK_FRONTIER] = "SELECT frontier FROM sinks WHERE id = ?1",
+    [SQL_SINK_MARKS] = "DELETE FROM marks WHERE settled >"
+                       " (SELECT frontier FROM sinks WHERE id = ?1)",
+    [SQL_SINK_DEACTIVATE] = "UPDATE sinks SET active = 0 WHERE active <> 0",
+    [SQL_SINK_ACTIVATE] = "UPDATE sinks SET active = 1 WHERE id = ?1",
+    [SQL_SINK_ADVANCE] = "UPDATE sinks SET frontier = ?2, delivered = delivered + ?3,"
+                         " filtered = filtered + ?4, requeued = requeued + ?5 WHERE id = ?1",
+    [SQL_SINK_POSITION] = "UPDATE sinks SET position = ?2 WHERE id = ?1",
+    [SQL_SINK_SETTLED] = "SELECT min(frontier) FROM sinks WHERE active = 1",
+
+    [SQL_ROW_STATE] = "SELECT state FROM progress WHERE seq = ?1 AND sink = ?2",
+    [SQL_ROW_WRITE] =
+        "INSERT INTO progress (seq, sink, state, attempts, next_at, replay, settled_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0) ON CONFLICT (seq, sink) DO UPDATE SET"
+        " state = ?3, attempts = ?4, next_at = ?5, replay = ?6, settled_at = 0",
+    [SQL_ROW_SETTLE] =
+        "UPDATE progress SET state = 1, settled_at = ?3 WHERE seq = ?1 AND sink = ?2",
+    [SQL_ROW_DELETE] = "DELETE FROM progress WHERE seq = ?1 AND sink = ?2",
+    [SQL_ROW_SCAN] = "SELECT " DELIVERY_COLUMNS ", p.attempts, p.next_at, p.replay"
+                     " FROM progress p CROSS JOIN deliveries d ON d.seq = p.seq"
+                     " WHERE p.sink = ?1 AND p.state = ?2 AND p.seq > ?3 ORDER BY p.seq LIMIT ?4",
+
+    [SQL_ATTEMPT_LAST] = "SELECT max(n) FROM attempts WHERE seq = ?1",
+    [SQL_ATTEMPT_INSERT] =
+        "INSERT INTO attempts (seq, n, sink, number, started_at, duration, result, output)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_ATTEMPT_TRIM] = "DELETE FROM attempts WHERE seq = ?1 AND n <= ?2",
+    [SQL_ATTEMPT_NEXT] = "SELECT n, sink, number, started_at, duration, result, output"
+                         " FROM attempts WHERE seq = ?1 AND n > ?2 ORDER BY n LIMIT 1",
+
+    [SQL_MARK_INSERT] = "INSERT INTO marks (at, head, settled) VALUES (?1, ?2, ?3)",
+    [SQL_MARK_LAST] = "SELECT id, at, head, settled FROM marks ORDER BY id DESC LIMIT 1",
+    [SQL_MARK_BEFORE] = "SELECT id, at, head, settled FROM marks WHERE at <= ?1"
+                        " ORDER BY id DESC LIMIT 1",
+    [SQL_MARK_FORGET] = "DELETE FROM marks WHERE id < ?1",
+
+    [SQL_PRUNE_DELIVERIES] = "DELETE FROM deliveries WHERE seq > ?1 AND seq <= ?2 AND NOT " IS_HELD,
+    [SQL_PRUNE_ATTEMPTS] = "DELETE FROM attempts WHERE " IS_ORPHAN("attempts"),
+    [SQL_PRUNE_DROPPED] = "UPDATE sinks SET dropped = dropped + (SELECT count(*) FROM progress"
+                          " WHERE progress.sink = sinks.id AND progress.state = 0 AND " IS_ORPHAN(
+                              "progress") ")"
+                                          " WHERE active = 0",
+    [SQL_PRUNE_ROWS] = "DELETE FROM progress WHERE " IS_ORPHAN("progress"),
+    [SQL_PRUNE_SETTLED] = "SELECT seq, sink FROM progress WHERE state = 1 AND settled_at <= ?1"
+                          " ORDER BY settled_at LIMIT ?2",
+    [SQL_PRUNE_SKIP] = "UPDATE sinks SET dropped = dropped + (?1 - frontier), frontier = ?1"
+                       " WHERE active = 0 AND frontier < ?1",
+};

@@ -1,0 +1,153 @@
+#pragma once
+
+/*
+ * The writing half of the SQLite store, shared by its files. Private to sqlite*.c.
+ *
+ * All of it belongs to the writer's thread. `now` is what the last committed transaction left; a
+ * transaction works on a copy and puts it back here only after its COMMIT, so that a rolled back
+ * batch leaves no trace and seqs have no gaps.
+ */
+
+#include "store/backend.h"
+#include "store/rules.h"
+#include "store/sqlite_db.h"
+
+/* At `at`, `head` deliveries had arrived, and the active sinks had settled all up to `settled`, but
+ * for rows. */
+struct sqlite_mark {
+    int64_t id; /* 0: there is none */
+    int64_t at_usec;
+    uint64_t head;
+    uint64_t settled;
+};
+
+/* What is remembered of the tables that say how much there is. */
+struct sqlite_state {
+    uint64_t head;
+    uint64_t pruned_through;    /* deliveries up to here are gone, but for those held by a row */
+    uint64_t pruned_deliveries; /* how many are gone */
+    uint64_t forgotten_through; /* ids of deliveries up to here are gone */
+    uint64_t forgotten_ids;
+    struct sqlite_mark last_mark;
+};
+
+/* The disk's room, looked at no more than once a second. */
+struct sqlite_disk {
+    uint64_t floor;
+    uint64_t free_bytes;
+    int64_t next_look_usec; /* monotonic */
+    bool below_floor;
+};
+
+/* What waits in the WAL to be brought home. */
+struct sqlite_wal {
+    uint64_t frames;          /* its length */
+    uint64_t home;            /* of these are in the database already */
+    uint64_t patient_frames;  /* from this length on readers are waited for */
+    int64_t last_commit_usec; /* monotonic */
+};
+
+/* A walk over all ids, in steps (sqlite_ids.c). */
+struct sqlite_sweep {
+    uint64_t through; /* forgets ids of deliveries up to here; 0: no walk is on */
+    struct digest at;
+};
+
+struct sqlite_store {
+    struct store base;
+    struct db db;
+    const struct clock *clock;
+    char *path;
+    char *wal_path;
+    int lock_fd;
+    bool active_known; /* the active sinks were named; before, nothing is pruned */
+    struct sqlite_state now;
+    struct sqlite_disk disk;
+    struct sqlite_wal wal;
+    struct sqlite_sweep sweep;
+};
+
+static inline struct sqlite_store *sqlite_store(struct store *store)
+{
+    return (struct sqlite_store *)(void *)store;
+}
+
+/* ---- sqlite_lock.c: the file system around the database ---- */
+
+/* Locks <path>.lock against other processes and makes the database file if there is none, with mode
+ * 0640 whatever the umask. *ret_lock_fd is owned by the caller; closing it unlocks. */
+int sqlite_lock(const char *path, int *ret_lock_fd, struct error *error);
+
+/* ---- sqlite_ids.c: which request ids were seen ---- */
+
+struct sqlite_seen {
+    uint64_t seq; /* of the delivery that came first */
+    bool same_body;
+};
+
+/* Takes the id for `seq` unless it was seen before; *ret_new tells. When it was, *ret_seen says
+ * under which delivery. */
+int ids_claim(struct db *db, const struct delivery *delivery, uint64_t seq, bool *ret_new,
+    struct sqlite_seen *ret_seen);
+
+/* Only looks. */
+int ids_find(
+    struct db *db, const struct delivery *delivery, bool *ret_new, struct sqlite_seen *ret_seen);
+
+/* Does a step of forgetting the ids of deliveries up to `through`, within a transaction. Starts a
+ * walk only where it is worth it. Changes `state` and `sweep`, which the caller puts in force after
+ * the commit; *ret_more is set when the walk goes on. */
+int ids_sweep(struct db *db, uint64_t through, struct sqlite_state *state,
+    struct sqlite_sweep *sweep, bool *ret_more);
+
+/* ---- sqlite_conflicts.c: evidence ---- */
+
+/* Keeps the body that came under the id of delivery `seq`, unless it is kept already or the bounds
+ * are reached. */
+int conflicts_keep(struct db *db, uint64_t seq, const struct delivery *delivery);
+
+/* ---- sqlite_settle.c, sqlite_sinks.c: sinks ---- */
+
+/* Applies one settle within a transaction. */
+int settle_apply(struct sqlite_store *store, const struct store_settle *settle,
+    const struct sqlite_state *state);
+
+/* Reads a sink; SQLITE_DONE when there is none. */
+int sinks_load(struct db *db, uint32_t id, struct store_sink *ret_sink);
+
+enum store_result sqlite_register_sink(
+    struct store *store, const char *name, struct store_sink *ret_sink, struct error *error);
+enum store_result sqlite_set_active_sinks(
+    struct store *store, const uint32_t *ids, size_t n, struct error *error);
+
+/* ---- sqlite_commit.c ---- */
+
+enum store_result sqlite_commit(
+    struct store *store, struct store_batch *batch, struct error *error);
+
+/* ---- sqlite_prune.c ---- */
+
+enum store_result sqlite_prune(struct store *store, const struct store_retention *retention,
+    bool *ret_more, struct error *error);
+
+/* Reads the last mark; id 0 when there is none. */
+int marks_load_last(struct db *db, struct sqlite_mark *ret_mark);
+
+/* ---- sqlite_maintain.c: disk space and WAL ---- */
+
+enum store_result sqlite_maintain(struct store *store, bool idle, struct error *error);
+
+/* Brings all of the WAL home, empties it and syncs the database file; for open. */
+int wal_bring_home(struct sqlite_store *store, struct error *error);
+
+/* Starts counting frames. */
+void wal_watch(struct sqlite_store *store);
+
+/* Whether appends may be taken; `error` says why not. */
+bool sqlite_has_room(struct sqlite_store *store, struct error *error);
+
+void sqlite_get_stats(struct store *store, struct store_stats *ret_stats);
+
+/* ---- sqlite_read.c ---- */
+
+int sqlite_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error);

@@ -1,0 +1,80 @@
+"""The pages themselves: well formed, and true where a program can tell."""
+
+import re
+import subprocess
+
+import pytest
+from project import DAEMON, MAN, MAN_PAGES, REPO
+
+
+def test_all_pages_are_there_and_no_other():
+    assert sorted(path.name for path in MAN.iterdir()) == sorted(MAN_PAGES)
+
+
+@pytest.mark.parametrize("page", MAN_PAGES)
+def test_mandoc_lint(page):
+    result = subprocess.run(["mandoc", "-T", "lint", "-W", "style", str(MAN / page)],
+                            capture_output=True, text=True)
+    # The pages refer to each other before they are installed.
+    complaints = [line for line in result.stdout.splitlines()
+                  if "referenced manual not found" not in line and "outdated mandoc.db" not in line]
+    assert complaints == []
+
+
+def links(text: str) -> list:
+    return [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)
+            if not re.match(r"[a-z]+:", link)]
+
+
+@pytest.mark.parametrize("path", sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]),
+                         ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for link in links(path.read_text()):
+        assert not link or (path.parent / link).exists(), link
+
+
+def test_guarantees_name_tests_that_exist():
+    """Each of G1 to G9 has a row, and each test that a row names is there."""
+    text = (REPO / "docs" / "guarantees.md").read_text()
+    rows = {match[1]: match[0] for match in re.finditer(r"^\|\s*\**(G\d)\b.*$", text, re.M)}
+    assert sorted(rows) == [f"G{n}" for n in range(1, 10)]
+    for name, row in rows.items():
+        named = re.findall(r"`(tests/[\w./-]+?)(?:::(\w+))?`", row)
+        assert named, f"{name} names no test"
+        for file, function in named:
+            path = REPO / file
+            assert path.exists(), (name, file)
+            if function:
+                assert re.search(rf"\b{function}\b", path.read_text()), (name, file, function)
+
+
+def test_conf_example_of_the_readme_runs_as_written(tmp_path):
+    """Checked by the daemon itself, with nothing changed but where secrets, hooks and data are."""
+    blocks = re.findall(r"```[a-z]*\n(.*?)```", (REPO / "README.md").read_text(), re.S)
+    examples = [block for block in blocks if 'endpoint "' in block and "callback_secret" in block]
+    assert len(examples) >= 1
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    for example in examples:
+        for name in re.findall(r"credential:([\w.-]+)", example):
+            path = credentials / name
+            path.write_text("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=\n")
+            path.chmod(0o600)
+        for program in set(re.findall(r'command\s*=\s*\{\s*"([^"]+)"', example)):
+            hook = tmp_path / program.replace("/", "-")
+            hook.write_text("#!/bin/sh\n")
+            hook.chmod(0o755)
+            example = example.replace(f'"{program}"', f'"{hook}"')
+        conf = tmp_path / "readme.conf"
+        conf.write_text(example)
+        conf.chmod(0o600)
+        result = subprocess.run([str(DAEMON), "--config", str(conf), "--check"],
+                                capture_output=True, text=True,
+                                env={"CREDENTIALS_DIRECTORY": str(credentials)})
+        assert result.returncode == 0, result.stderr
+
+
+def test_the_readmes_two_commands_are_the_scripts():
+    text = (REPO / "README.md").read_text()
+    for script in ("tests/quickstart", "tests/run"):
+        assert script in text and (REPO / script).stat().st_mode & 0o111

@@ -1,0 +1,58 @@
+"""G1: SIGKILL under load, ten times; nothing that was acknowledged is lost.
+
+The oracle is this process, which is never killed: it notes an obligation for each 2xx and compares
+with what the sinks got in the end: conservation, integrity, uniqueness, liveness."""
+
+from harness.load import Load
+from harness.paths import SLOWNESS
+from harness.sinks import Hook, read_bodies, wait_ids
+from harness.stored import query
+from harness.wait import Stopwatch, wait_until
+
+KILLS = 10
+
+
+def test_nothing_acknowledged_is_lost(conf, daemon):
+    hook = Hook(conf.folder, "seen", 'echo "$SASHA_REQUEST_ID" >>notes')
+    conf.exec_sink("seen", hook.command, statuses=["failed"])  # a second queue, mostly filtered
+    conf.log["level"] = "info"
+    acked, unknown = {}, {}
+    for kill in range(KILLS):
+        watch = Stopwatch()
+        daemon.start()
+        assert watch.seconds() < 2 * SLOWNESS, "ready again within two seconds"
+        load = Load(daemon, 16).start()
+        wait_until(lambda: len(load.acked) > 20 + 37 * kill, "load going on", interval=0.001)
+        daemon.kill()
+        load.stop()
+        assert not load.wrong, load.wrong
+        acked.update(load.acked)
+        unknown.update(load.unknown)
+
+    daemon.start()
+    fresh = daemon.accept()
+    acked[fresh.request_id] = fresh.body
+    ids = wait_ids(conf.archive, list(acked), 60)
+    assert len(ids) == len(set(ids)), "a line twice"
+    assert set(ids) <= set(acked) | set(unknown), "a delivery that nobody sent"
+    bodies = read_bodies(conf.archive)
+    for request_id, body in bodies.items():
+        assert body == acked.get(request_id, unknown.get(request_id)), "an altered body"
+
+    # A copy of what was promised is a copy, also after ten crashes.
+    for request_id, body in list(acked.items())[::97]:
+        assert daemon.send(body=body, request_id=request_id).status == 200
+    assert daemon.stop() == 0
+    assert query(conf.store["path"], "SELECT count(*) FROM deliveries") == [(len(ids),)]
+
+
+def test_second_daemon_on_the_same_store_refuses(conf, daemon, new_daemon):
+    daemon.start()
+    second = new_daemon(conf)
+    second.folder = conf.folder / "second"
+    second.folder.mkdir()
+    second.log_path = second.folder / "daemon.log"
+    second.spawn()
+    assert second.wait() == 74
+    assert "lock" in second.log_text() or "already" in second.log_text()
+    daemon.accept()
