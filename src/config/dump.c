@@ -120,7 +120,9 @@ static void dump_value(struct buf *out, const struct key *key, const void *secti
 
 static bool is_unset(const struct key *key, const void *section)
 {
-    return key->kind == KEY_TEXT && !*(char *const *)((const char *)section + key->offset);
+    const void *field = (const char *)section + key->offset;
+
+    return key->kind == KEY_TEXT && !*(char *const *)field;
 }
 
 static void dump_keys(struct buf *out, enum section_id id, unsigned int sinks, const void *section,

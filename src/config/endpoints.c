@@ -248,10 +248,12 @@ static bool is_prefix(const char *prefix, const char *text)
 static void check_pair(struct build *build, const struct raw_section *section,
     const struct config_endpoint *endpoint, const struct config_endpoint *earlier)
 {
-    if (endpoint->path && earlier->path && strcmp(endpoint->path, earlier->path) == 0)
-        raw_fault(build->faults, section, "path",
-            "is \"%s\", as of endpoint \"%s\"; give each endpoint its own path", endpoint->path,
-            earlier->name);
+    if (endpoint->path && earlier->path && strcmp(endpoint->path, earlier->path) == 0) {
+        bool given = raw_find(section, "path");
+        raw_fault(build->faults, section, given ? "path" : "public_url",
+            "%s \"%s\", as of endpoint \"%s\"; give each endpoint its own path",
+            given ? "is" : "its path is", endpoint->path, earlier->name);
+    }
     if (!endpoint->public_url || !earlier->public_url)
         return;
     if (strcmp(endpoint->public_url, earlier->public_url) == 0)

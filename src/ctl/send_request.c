@@ -46,7 +46,7 @@ static int set_request_id(
             HEADER_REQUEST_ID_MAX);
         return EX_USAGE;
     }
-    strcpy(request->request_id, options->request_id);
+    memcpy(request->request_id, options->request_id, strlen(options->request_id) + 1);
     return EX_OK;
 }
 

@@ -176,7 +176,7 @@ static int resolve_token(
     } else if (options->token) {
         target->token = options->token;
     }
-    if (target->token && !header_is_token68(target->token, strlen(target->token))) {
+    if (target->token && !header_is_token(target->token, strlen(target->token))) {
         error_set(error, EINVAL,
             "the partner token is empty or holds a character that a Bearer token cannot have");
         return options->token ? EX_USAGE : EX_CONFIG;

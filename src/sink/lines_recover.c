@@ -42,7 +42,8 @@ static inline void closedirp(DIR **directory)
 struct recovery {
     void (*found)(void *context, uint64_t seq);
     void *context;
-    bool strict; /* stop at the first line that is not whole */
+    bool strict;  /* stop at the first line that is not whole */
+    uint64_t end; /* of the last line that was gone through */
 };
 
 static ssize_t read_at(int fd, char *buffer, size_t length, uint64_t offset)
@@ -73,33 +74,29 @@ static int write_over(int fd, uint64_t offset, char *buffer)
 
 static int on_line(void *context, const struct line_scan_line *line)
 {
-    const struct recovery *recovery = context;
+    struct recovery *recovery = context;
 
+    if (!line->whole && recovery->strict)
+        return 1;
     if (line->whole)
         recovery->found(recovery->context, line->seq);
-    else if (recovery->strict)
-        return 1;
+    recovery->end = line->end;
     return 0;
 }
 
-/* Tells the lines from `offset` on. *ret_end is where the first torn line begins, or the first that
- * is not whole when strict. */
-static int tell(int fd, uint64_t offset, struct recovery *recovery, char *buffer, uint64_t *ret_end)
+/* Tells the lines from `offset` on, up to a torn one or, when strict, one that is not whole;
+ * recovery->end is where that begins. */
+static int tell(int fd, uint64_t offset, struct recovery *recovery, char *buffer)
 {
     struct line_scan scan;
-    uint64_t end = offset;
     ssize_t length;
 
+    recovery->end = offset;
     line_scan_init(&scan, offset);
-    while ((length = read_at(fd, buffer, READ_SIZE, scan.offset)) > 0) {
+    while ((length = read_at(fd, buffer, READ_SIZE, scan.offset)) > 0)
         if (line_scan_feed(&scan, buffer, (size_t)length, on_line, recovery) != 0)
             break;
-        end = scan.begin;
-    }
-    if (length < 0)
-        return (int)length;
-    *ret_end = end;
-    return 0;
+    return length < 0 ? (int)length : 0;
 }
 
 /* A mark lies on the end of a line, or at the beginning of the file. */
@@ -149,7 +146,6 @@ static int recover_renamed(const struct lines *lines, const struct mark *mark,
     struct recovery *recovery, char *buffer, struct error *error)
 {
     CLEANUP(close) int fd = open_renamed(lines, mark);
-    uint64_t end;
     int r;
 
     if (fd == -ENOENT) {
@@ -163,7 +159,7 @@ static int recover_renamed(const struct lines *lines, const struct mark *mark,
         return error_errno(error, -fd, "search for the renamed file");
     if (fsync(fd) < 0)
         return error_errno(error, errno, "sync of the renamed file");
-    r = tell(fd, mark->offset, recovery, buffer, &end);
+    r = tell(fd, mark->offset, recovery, buffer);
     return r < 0 ? error_errno(error, -r, "read of the renamed file") : 0;
 }
 
@@ -171,7 +167,6 @@ static int recover_renamed(const struct lines *lines, const struct mark *mark,
 static int recover_marked(int fd, const struct lines *lines, uint64_t offset, uint64_t size,
     struct recovery *recovery, char *buffer, struct error *error)
 {
-    uint64_t end;
     int r;
 
     r = write_over(fd, offset, buffer);
@@ -181,14 +176,14 @@ static int recover_marked(int fd, const struct lines *lines, uint64_t offset, ui
         return error_errno(error, errno, "sync");
 
     recovery->strict = true;
-    r = tell(fd, offset, recovery, buffer, &end);
+    r = tell(fd, offset, recovery, buffer);
     if (r < 0)
         return error_errno(error, -r, "read");
-    if (end == size)
+    if (recovery->end == size)
         return 0;
     log_warning("file-mended", "%s: cut off %" PRIu64 " bytes that a crash left torn", lines->path,
-        size - end);
-    if (ftruncate(fd, (off_t)end) < 0)
+        size - recovery->end);
+    if (ftruncate(fd, (off_t)recovery->end) < 0)
         return error_errno(error, errno, "truncate");
     return 0;
 }
@@ -204,7 +199,7 @@ static int recover_whole(int fd, const struct lines *lines, uint64_t size,
         return r;
     if (fdatasync(fd) < 0)
         return error_errno(error, errno, "sync");
-    r = tell(fd, 0, recovery, buffer, &end);
+    r = tell(fd, 0, recovery, buffer);
     return r < 0 ? error_errno(error, -r, "read") : 0;
 }
 

@@ -35,7 +35,7 @@ static int init_tokens(struct verify_endpoint *endpoint,
     for (size_t i = 0; i < options->n_tokens; i++) {
         const struct crypto_part part = {options->tokens[i], strlen(options->tokens[i])};
 
-        if (!header_is_token68(part.data, part.length))
+        if (!header_is_token(part.data, part.length))
             return error_set(error, EINVAL,
                 "endpoint \"%s\": partner token %zu is empty or holds a character that a Bearer "
                 "token cannot have",

@@ -40,24 +40,13 @@ static bool equal_but_for_case(const char *a, const char *b, size_t length)
     return true;
 }
 
-static bool is_token68_byte(char byte)
+bool header_is_token(const char *text, size_t length)
 {
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_' ||
-           byte == '~' || byte == '+' || byte == '/';
-}
-
-bool header_is_token68(const char *text, size_t length)
-{
-    size_t i = 0;
-
-    while (i < length && is_token68_byte(text[i]))
-        i++;
-    if (i == 0)
-        return false;
-    while (i < length && text[i] == '=')
-        i++;
-    return i == length;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '!' || text[i] > '~')
+            return false;
+    }
+    return length > 0;
 }
 
 bool header_parse_bearer(struct header_text value, struct header_text *ret_token)
@@ -69,7 +58,7 @@ bool header_parse_bearer(struct header_text value, struct header_text *ret_token
         return false;
     while (i < value.length && value.data[i] == ' ')
         i++;
-    if (!header_is_token68(value.data + i, value.length - i))
+    if (!header_is_token(value.data + i, value.length - i))
         return false;
     *ret_token = (struct header_text){value.data + i, value.length - i};
     return true;

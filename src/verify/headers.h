@@ -3,7 +3,7 @@
 /*
  * What the headers of a callback may hold. Pure; any thread.
  *
- * Sources: RFC 9110 §5.5 and §11.2 (white space around values, token68), RFC 6750 §2.1 (Bearer);
+ * Sources: RFC 9110 §5.5 (white space around values), RFC 6750 §2.1 (Bearer);
  * for the request id, SASHA's signed text: it is joined without separators, so an id that holds
  * only visible ASCII without '{' and '"' can swallow no byte of a JSON object.
  */
@@ -24,13 +24,14 @@ struct header_text {
 /* Without the spaces and tabs around it, which are no part of a field's value. */
 struct header_text header_trim(const char *value, size_t length);
 
-/* "Bearer" in any case, one space or more, a token68. Returns whether it is that, with the token
+/* "Bearer" in any case, one space or more, a token. Returns whether it is that, with the token
  * in *ret_token. */
 bool header_parse_bearer(struct header_text value, struct header_text *ret_token);
 
-/* Letters, digits, "-._~+/", at least one, then any number of '='. Also what a token of the conf
- * must look like for a Bearer header to be able to carry it. */
-bool header_is_token68(const char *text, size_t length);
+/* Visible ASCII, at least one byte. RFC 6750 §2.1 allows less, but SASHA does not publish what its
+ * tokens are made of, and one that a header can carry is not to be refused here. Also what a token
+ * of the conf must look like. */
+bool header_is_token(const char *text, size_t length);
 
 /* 1 to 255 visible ASCII bytes, no '{', no '"'. */
 bool header_is_request_id(const char *text, size_t length);

@@ -9,6 +9,7 @@ from project import DAEMON, REPO, SAMPLE, by_section, conf_keys, man_source
 
 #: Makes the daemon show every key: all sections, and a sink of each type.
 FULL = """
+store { path = "FOLDER/deliveries.db" }
 endpoint "main" {
     public_url = "https://your-app.com/callbacks/sasha-job-update"
     partner_token = {"none"}
@@ -19,15 +20,16 @@ endpoint "main" {
 }
 sink "exec" { type = "exec" command = {"/bin/true"}
     statuses = {"completed"} types = {"embed-signature"} endpoints = {"main"} }
-sink "file" { type = "file" path = "/tmp/jobs.jsonl" }
+sink "file" { type = "file" path = "FOLDER/jobs.jsonl" }
 sink "syslog" { type = "syslog" }
 """
 
 
 @pytest.fixture(scope="module")
 def dump(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("conf") / "full.conf"
-    path.write_text(FULL)
+    folder = tmp_path_factory.mktemp("conf")
+    path = folder / "full.conf"
+    path.write_text(FULL.replace("FOLDER", str(folder)))
     path.chmod(0o600)
     result = subprocess.run([str(DAEMON), "--config", str(path), "--dump-config"],
                             capture_output=True, text=True)

@@ -2,9 +2,10 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
-from project import DAEMON, MAN, MAN_PAGES, REPO
+from project import DAEMON, MAN, MAN_PAGES, REPO, SAMPLE
 
 
 def test_all_pages_are_there_and_no_other():
@@ -48,30 +49,46 @@ def test_guarantees_name_tests_that_exist():
                 assert re.search(rf"\b{function}\b", path.read_text()), (name, file, function)
 
 
+def check_example(example: str, folder) -> None:
+    """The daemon's own check of a conf example, with nothing changed but the folders it names; the
+    secrets and hooks that it names are there."""
+    credentials = folder / "credentials"
+    for place in ("/var/lib/sasha-callbackd", "/etc/sasha-callbackd", "/run/sasha-callbackd",
+                  "/usr/local/lib/sasha-hooks"):
+        moved = folder / place.strip("/").replace("/", "-")
+        moved.mkdir(exist_ok=True)
+        example = example.replace(place, str(moved))
+    # The default of store.path is one of these folders as well.
+    store = f'store {{\n path = "{folder}/var-lib-sasha-callbackd/deliveries.db"\n'
+    example = example.replace("store {\n", store) if "store {\n" in example else \
+        store + "}\n" + example
+    credentials.mkdir(exist_ok=True)
+    secrets = [credentials / name for name in re.findall(r'"credential:([\w.-]+)"', example)]
+    secrets += [Path(path) for path in re.findall(r'"file:([^"]+)"', example)]
+    for path in secrets:
+        path.write_text("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=\n")
+        path.chmod(0o600)
+    for program in re.findall(r'command\s*=\s*\{\s*"([^"]+)"', example):
+        Path(program).write_text("#!/bin/sh\n")
+        Path(program).chmod(0o755)
+    conf = folder / "example.conf"
+    conf.write_text(example)
+    conf.chmod(0o600)
+    result = subprocess.run([str(DAEMON), "--config", str(conf), "--check"], capture_output=True,
+                            text=True, env={"CREDENTIALS_DIRECTORY": str(credentials)})
+    assert result.returncode == 0, result.stderr
+
+
+def test_sample_conf_runs_as_written(tmp_path):
+    check_example(SAMPLE.read_text(), tmp_path)
+
+
 def test_conf_example_of_the_readme_runs_as_written(tmp_path):
-    """Checked by the daemon itself, with nothing changed but where secrets, hooks and data are."""
     blocks = re.findall(r"```[a-z]*\n(.*?)```", (REPO / "README.md").read_text(), re.S)
     examples = [block for block in blocks if 'endpoint "' in block and "callback_secret" in block]
-    assert len(examples) >= 1
-    credentials = tmp_path / "credentials"
-    credentials.mkdir()
+    assert examples
     for example in examples:
-        for name in re.findall(r"credential:([\w.-]+)", example):
-            path = credentials / name
-            path.write_text("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=\n")
-            path.chmod(0o600)
-        for program in set(re.findall(r'command\s*=\s*\{\s*"([^"]+)"', example)):
-            hook = tmp_path / program.replace("/", "-")
-            hook.write_text("#!/bin/sh\n")
-            hook.chmod(0o755)
-            example = example.replace(f'"{program}"', f'"{hook}"')
-        conf = tmp_path / "readme.conf"
-        conf.write_text(example)
-        conf.chmod(0o600)
-        result = subprocess.run([str(DAEMON), "--config", str(conf), "--check"],
-                                capture_output=True, text=True,
-                                env={"CREDENTIALS_DIRECTORY": str(credentials)})
-        assert result.returncode == 0, result.stderr
+        check_example(example, tmp_path)
 
 
 def test_the_readmes_two_commands_are_the_scripts():

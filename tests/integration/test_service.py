@@ -29,11 +29,15 @@ def test_notifications(conf, daemon):
 
 
 def test_not_ready_before_the_store_is(conf, daemon):
-    conf.store["path"] = str(conf.folder / "missing" / "deliveries.db")
+    path = conf.folder / "not-a-store"
+    path.write_text("something else, and precious " * 100)
+    conf.store["path"] = str(path)
     daemon.spawn()
     assert daemon.wait() == 74
     assert daemon.notify.count("READY") == 0
-    assert "missing" in daemon.log_text()
+    assert "not-a-store" in daemon.log_text()
+    assert path.read_text().startswith("something else, and precious ")
+    path.unlink()
 
 
 def test_watchdog(daemon):

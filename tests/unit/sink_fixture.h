@@ -199,7 +199,7 @@ static inline size_t count_descriptors(void)
     while (readdir(directory))
         n++;
     closedir(directory);
-    return n;
+    return n - 3; /* ".", "..", and the directory itself */
 }
 
 static inline void write_text(const char *path, const char *text, size_t length)

@@ -70,11 +70,11 @@ static const struct row twice[] = {
     {"log {}\nlog { level = err }\n",
         "2: log: is given twice, first in line 1; put all its keys in one section\n"},
     {"endpoint good { nonsense = 1 }\n",
+        "1: endpoint \"good\": nonsense: unknown key; sasha-callbackd.conf(5) lists them all\n"
+        "1: endpoint \"good\": public_url: is missing; this endpoint needs it\n"
+        "1: endpoint \"good\": partner_token: is missing; this endpoint needs it\n"
         "1: endpoint \"good\": callback_secret: is missing; write callback_secret \"current\" { "
         "source = \"credential:NAME\" }\n"
-        "1: endpoint \"good\": nonsense: unknown key; sasha-callbackd.conf(5) lists them all\n"
-        "1: endpoint \"good\": partner_token: is missing; this endpoint needs it\n"
-        "1: endpoint \"good\": public_url: is missing; this endpoint needs it\n"
         "2: endpoint \"good\": is given twice, first in line 1; give each its own name\n"},
     {"sink s { type = syslog }\nsink s { type = syslog }\n",
         "2: sink \"s\": is given twice, first in line 1; give each its own name\n"},
@@ -155,7 +155,7 @@ static const struct row syntax[] = {
     {"log { level = }\n", "1: log: level: " VALUE},
     {"server { listen = {\"[::1]:1\" \"[::1]:2\"} }\n", "1: server: listen: " LIST},
     {"server { listen = {,} }\n", "1: server: listen: " LIST},
-    {"server {\n listen = {\"[::1]:1\"\n", "8: server: listen: " LIST},
+    {"server {\n listen = {\"[::1]:1\"\n", "3: server: listen: " LIST},
     {"log {\n level = err\n", "1: log: " UNCLOSED, true},
     {"nonsense {\n {{ }\n",
         "1: nonsense: unknown section; sasha-callbackd.conf(5) lists them all\n1: " UNCLOSED, true},
@@ -287,8 +287,15 @@ static const struct row endpoints[] = {
         "2: endpoint \"e\": callback_secret \"b\": source: is the same secret as callback_secret "
         "\"a\"; leave one of them out\n"},
     {"endpoint e { public_url = \"https://other/cb\" " TOKEN OTHER "}\n",
-        "3: endpoint \"good\": path: is \"/cb\", as of endpoint \"e\"; give each endpoint its own "
-        "path\n"},
+        "3: endpoint \"good\": public_url: its path is \"/cb\", as of endpoint \"e\"; give each "
+        "endpoint its own path\n"},
+    {E("path = /cb") "endpoint f {\n public_url = \"https://h/f\"\n path = /cb " TOKEN
+                     "callback_secret s { source = 'value:" KEY_HEX "' } }\n",
+        "4: endpoint \"f\": path: is \"/cb\", as of endpoint \"e\"; give each endpoint its own "
+        "path\n6: endpoint \"good\": public_url: its path is \"/cb\", as of endpoint \"e\"; give "
+        "each endpoint its own path\n"
+        "6: endpoint \"good\": public_url: its path is \"/cb\", as of endpoint \"f\"; give each "
+        "endpoint its own path\n"},
     {"endpoint e { public_url = \"https://good.example/cb\" path = /e " TOKEN OTHER "}\n",
         "3: endpoint \"good\": public_url: is that of endpoint \"e\" too; give each endpoint its "
         "own url\n"},

@@ -264,7 +264,7 @@ START_TEST(test_body_in_every_shape)
     rig_send_text(fd, chunked);
     for (size_t i = 0; i < strlen(RIG_JOB); i += 7) {
         snprintf(chunk, sizeof(chunk), "%zx;a=b\r\n%.7s\r\n",
-            strlen(RIG_JOB) - i < 7 ? strlen(RIG_JOB) - i : (size_t)7, RIG_JOB + i);
+            strlen(RIG_JOB) - i < 7 ? strlen(RIG_JOB) - i : (size_t)7, &RIG_JOB[i]);
         rig_send_text(fd, chunk);
     }
     rig_send_text(fd, "0\r\nX: y\r\n\r\n");

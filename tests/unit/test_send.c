@@ -448,13 +448,15 @@ START_TEST(quotes_words_for_the_shell)
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         struct buf command = BUF_INIT;
-        char got[256];
+        char got[256], want[256];
 
-        buf_append_text(&command, "printf '%s' ");
+        /* The words around it tell an empty word from none. */
+        snprintf(want, sizeof(want), "a|%s|z|", words[i]);
+        buf_append_text(&command, "printf '%s|' a ");
         ck_assert_int_eq(send_curl_append_word(&command, words[i], strlen(words[i])), 0);
-        ck_assert_int_eq(buf_append(&command, "", 1), 0);
+        ck_assert_int_eq(buf_append(&command, " z", sizeof(" z")), 0);
         run_shell((const char *)command.data, got, sizeof(got));
-        ck_assert_str_eq(got, words[i]);
+        ck_assert_str_eq(got, want);
         buf_done(&command);
     }
 }

@@ -19,16 +19,16 @@ static const struct delivery delivery = {
 static struct job full_job(void)
 {
     return (struct job){
-        .job_id = "1234567890",
-        .type = "embed-signature",
-        .status = "failed",
-        .created_at = "2025-01-01T00:00:00Z",
-        .updated_at = "2025-01-01T00:00:01.5Z",
-        .signature_id = "340558932877813735",
-        .output_url = "https://x.example/a?b=c=d",
-        .output_url_expires_at = "2025-01-01T01:00:00Z",
-        .error_code = "internal",
-        .error_message = "two\nlines = \"quoted\" ü",
+        .job_id = (char *)"1234567890",
+        .type = (char *)"embed-signature",
+        .status = (char *)"failed",
+        .created_at = (char *)"2025-01-01T00:00:00Z",
+        .updated_at = (char *)"2025-01-01T00:00:01.5Z",
+        .signature_id = (char *)"340558932877813735",
+        .output_url = (char *)"https://x.example/a?b=c=d",
+        .output_url_expires_at = (char *)"2025-01-01T01:00:00Z",
+        .error_code = (char *)"internal",
+        .error_message = (char *)"two\nlines = \"quoted\" ü",
     };
 }
 
@@ -75,8 +75,11 @@ START_TEST(missing_fields_are_unset)
         "SASHA_REQUEST_ID=aa-b-c-d-ee", "SASHA_ENDPOINT=main",
         "SASHA_RECEIVED_AT=2025-11-24T16:00:00.123456Z", "SASHA_SEQ=18446744073709551615",
         "SASHA_ATTEMPT=1", "SASHA_STALE=1", "SASHA_REPLAY=0", NULL};
-    const struct job job = {
-        .job_id = "1", .type = "t", .status = "s", .created_at = "c", .updated_at = "u"};
+    const struct job job = {.job_id = (char *)"1",
+        .type = (char *)"t",
+        .status = (char *)"s",
+        .created_at = (char *)"c",
+        .updated_at = (char *)"u"};
     struct delivery stale = delivery;
     CLEANUP(free) char **got = NULL;
 

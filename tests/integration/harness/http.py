@@ -91,6 +91,16 @@ class Client:
     def exchange(self, data: bytes) -> Response:
         return self.send(data).read()
 
+    def read_to_end(self) -> bytes:
+        """Everything until the other side closes; a reset is an end as well."""
+        try:
+            while self._more():
+                pass
+        except ConnectionResetError:
+            pass
+        data, self._rest = self._rest, b""
+        return data
+
     def is_closed(self) -> bool:
         """Waits for the other side to close; False if it says more instead, or stays silent."""
         try:
