@@ -36,8 +36,7 @@ struct dispatch {
     const struct clock *clock;
     dispatch_new_sink_fn new_sink;
 
-    pthread_mutex_t lock; /* held to swap `slots` and to walk them from another thread; mailboxes'
-                             locks come after it */
+    pthread_mutex_t lock; /* of the tables; mailboxes' locks come after it */
     struct slot *slots;
     size_t n_slots;
     struct runner **leaving;
@@ -108,29 +107,48 @@ static int register_sinks(struct dispatch_change *change, struct error *error)
     return 0;
 }
 
-/* The sinks of the current table; on the writer's thread. */
-static void activate_slots(struct store *store, void *context)
+/* The ids of all whom pruning must wait for. NULL when out of memory. */
+static uint32_t *gather_active(struct dispatch *dispatch, size_t *ret_n)
 {
-    struct dispatch *dispatch = context;
-    struct error error = ERROR_INIT;
-    uint32_t *ids = calloc(dispatch->n_slots > 0 ? dispatch->n_slots : 1, sizeof(*ids));
-    enum store_result result = STORE_UNAVAILABLE;
+    size_t n = 0;
 
-    if (ids) {
-        for (size_t i = 0; i < dispatch->n_slots; i++)
-            ids[i] = runner_id(dispatch->slots[i].runner);
-        result = store_set_active_sinks(store, ids, dispatch->n_slots, &error);
-    }
+    pthread_mutex_lock(&dispatch->lock);
+    uint32_t *ids = calloc(dispatch->n_slots + dispatch->n_leaving + 1, sizeof(*ids));
+    for (size_t i = 0; ids && i < dispatch->n_slots; i++)
+        ids[n++] = runner_id(dispatch->slots[i].runner);
+    for (size_t i = 0; ids && i < dispatch->n_leaving; i++)
+        if (!runner_has_left(dispatch->leaving[i]))
+            ids[n++] = runner_id(dispatch->leaving[i]);
+    pthread_mutex_unlock(&dispatch->lock);
+    *ret_n = n;
+    return ids;
+}
+
+/* On the writer's thread. */
+static void set_active(struct store *store, void *context)
+{
+    struct error error = ERROR_INIT;
+    enum store_result result = STORE_UNAVAILABLE;
+    size_t n;
+    CLEANUP(free) uint32_t *ids = gather_active(context, &n);
+
+    if (ids)
+        result = store_set_active_sinks(store, ids, n, &error);
     if (result != STORE_OK)
         log_warning("sinks-not-set", "cannot tell the store which sinks there are: %s",
             ids ? error.text : "out of memory");
-    free(ids);
 }
 
 static void tell_active_sinks(struct dispatch *dispatch)
 {
     /* A store that has failed ends the process anyway. */
-    (void)store_writer_call(dispatch->writer, activate_slots, dispatch);
+    (void)store_writer_call(dispatch->writer, set_active, dispatch);
+}
+
+/* On the thread of a runner that has left. */
+static void on_left(void *context)
+{
+    tell_active_sinks(context);
 }
 
 /* ---- who is there ---- */
@@ -151,21 +169,29 @@ static struct runner *find_leaving(const struct dispatch *dispatch, const char *
     return NULL;
 }
 
-/* Frees the runners that have finished leaving. */
+/* Takes a runner that has left off the list; NULL when there is none. */
+static struct runner *take_left(struct dispatch *dispatch)
+{
+    struct runner *runner = NULL;
+
+    pthread_mutex_lock(&dispatch->lock);
+    for (size_t i = 0; i < dispatch->n_leaving && !runner; i++)
+        if (runner_has_left(dispatch->leaving[i])) {
+            runner = dispatch->leaving[i];
+            dispatch->leaving[i] = dispatch->leaving[--dispatch->n_leaving];
+        }
+    pthread_mutex_unlock(&dispatch->lock);
+    return runner;
+}
+
 static void reap(struct dispatch *dispatch)
 {
-    size_t n = 0;
+    struct runner *runner;
 
-    for (size_t i = 0; i < dispatch->n_leaving; i++) {
-        struct runner *runner = dispatch->leaving[i];
-        if (runner_has_left(runner)) {
-            runner_stop(runner, 0);
-            runner_free(runner);
-        } else {
-            dispatch->leaving[n++] = runner;
-        }
+    while ((runner = take_left(dispatch))) {
+        runner_stop(runner, 0);
+        runner_free(runner);
     }
-    dispatch->n_leaving = n;
 }
 
 /* ---- change ---- */
@@ -216,6 +242,8 @@ static int prepare_part(struct dispatch *dispatch, const struct dispatch_sink_op
         .writer = dispatch->writer,
         .clock = dispatch->clock,
         .new_sink = dispatch->new_sink,
+        .left = on_left,
+        .context = dispatch,
     };
     r = runner_new(&setup, &part->runner, error);
     if (r < 0)
@@ -291,10 +319,8 @@ static size_t fill_leaving(const struct dispatch *dispatch, struct dispatch_chan
             change->leaving[n++] = dispatch->leaving[i];
     for (size_t i = 0; i < dispatch->n_slots; i++) {
         struct runner *runner = dispatch->slots[i].runner;
-        if (!has_part(change, runner)) {
-            runner_leave(runner);
+        if (!has_part(change, runner))
             change->leaving[n++] = runner;
-        }
     }
     return n;
 }
@@ -302,28 +328,30 @@ static size_t fill_leaving(const struct dispatch *dispatch, struct dispatch_chan
 void dispatch_commit(struct dispatch *dispatch, struct dispatch_change *change)
 {
     struct slot *old_slots = dispatch->slots;
+    struct runner **old_leaving = dispatch->leaving;
     size_t n_old = dispatch->n_slots;
-    size_t n_leaving = fill_leaving(dispatch, change);
 
     fill_slots(change);
     pthread_mutex_lock(&dispatch->lock);
+    dispatch->n_leaving = fill_leaving(dispatch, change);
+    dispatch->leaving = TAKE(change->leaving);
     dispatch->slots = TAKE(change->slots);
     dispatch->n_slots = change->n_parts;
     pthread_mutex_unlock(&dispatch->lock);
-    free(dispatch->leaving);
-    dispatch->leaving = TAKE(change->leaving);
-    dispatch->n_leaving = n_leaving;
 
+    tell_active_sinks(dispatch);
+    for (size_t i = 0; i < dispatch->n_leaving; i++)
+        runner_leave(dispatch->leaving[i]);
     for (size_t i = 0; i < change->n_parts; i++) {
         struct part *part = &change->parts[i];
         if (part->change)
             runner_apply(part->runner, TAKE(part->change));
     }
-    tell_active_sinks(dispatch);
 
     for (size_t i = 0; i < n_old; i++)
         options_free(old_slots[i].options);
     free(old_slots);
+    free(old_leaving);
     free(change->parts);
     free(change);
 }

@@ -126,6 +126,17 @@ static bool must_drain(const struct runner *runner)
     return runner->stopping || runner->leaving || runner->next;
 }
 
+/* True the first time; not when the main thread has just asked the runner back. */
+static bool note_departure(struct runner *runner)
+{
+    pthread_mutex_lock(&runner->lock);
+    bool leaves = runner->orders.leave && !atomic_load(&runner->has_left);
+    if (leaves)
+        atomic_store(&runner->has_left, true);
+    pthread_mutex_unlock(&runner->lock);
+    return leaves;
+}
+
 static void step_off(struct runner *runner)
 {
     if (runner->stopping) {
@@ -139,8 +150,8 @@ static void step_off(struct runner *runner)
         runner->open_failures = 0;
         runner->open_limit = (struct log_limit){0};
         runner->phase = PHASE_OPENING;
-    } else if (runner->leaving) {
-        atomic_store(&runner->has_left, true);
+    } else if (runner->leaving && note_departure(runner)) {
+        runner->left(runner->left_context);
     }
 }
 

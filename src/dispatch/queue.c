@@ -374,7 +374,6 @@ void queue_committed(struct queue *queue, struct queue_plan *plan, int64_t now_u
             place_lane(queue, task->lane, now_usec);
     }
     queue->frontier = plan->frontier;
-    queue->floor = plan->frontier;
     free(plan->entries);
     *plan = (struct queue_plan){0};
 }

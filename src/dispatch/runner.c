@@ -100,6 +100,8 @@ int runner_new(const struct runner_setup *setup, struct runner **ret_runner, str
     runner->writer = setup->writer;
     runner->clock = setup->clock;
     runner->new_sink = setup->new_sink;
+    runner->left = setup->left;
+    runner->left_context = setup->context;
     pthread_mutex_init(&runner->lock, NULL);
     runner->name = strdup(setup->name);
     if (!runner->name)
@@ -155,6 +157,7 @@ void runner_apply(struct runner *runner, struct runner_change *change)
     struct runner_change *unseen = runner->orders.change;
     runner->orders.change = change;
     runner->orders.leave = false;
+    atomic_store(&runner->has_left, false);
     mailbox_wake(&runner->mailbox);
     pthread_mutex_unlock(&runner->lock);
     runner_change_free(unseen);
@@ -162,7 +165,6 @@ void runner_apply(struct runner *runner, struct runner_change *change)
 
 void runner_leave(struct runner *runner)
 {
-    atomic_store(&runner->has_left, false);
     pthread_mutex_lock(&runner->lock);
     struct runner_change *unseen = TAKE(runner->orders.change);
     runner->orders.leave = true;

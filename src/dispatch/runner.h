@@ -21,6 +21,8 @@ struct runner_setup {
     struct store_writer *writer;
     const struct clock *clock;
     dispatch_new_sink_fn new_sink;
+    void (*left)(void *context); /* on the runner's thread: it has left. May block. */
+    void *context;
 };
 
 /* A sink and its options, ready to be taken over by a runner. */

@@ -73,6 +73,8 @@ struct runner {
     struct store_writer *writer;
     const struct clock *clock;
     dispatch_new_sink_fn new_sink;
+    void (*left)(void *context);
+    void *left_context;
     struct store_reader *reader; /* the runner's thread's */
     sd_event *event;             /* the runner's thread's */
     pthread_t thread;
@@ -83,7 +85,7 @@ struct runner {
     struct runner_orders orders;
     struct mailbox mailbox; /* results of settles */
     _Atomic bool woken;     /* a wake-up is on its way */
-    _Atomic bool has_left;
+    _Atomic bool has_left;  /* written under the lock */
     _Atomic unsigned int running;
     _Atomic bool breaker_open;
 

@@ -17,14 +17,17 @@
 #include <stdatomic.h>
 
 struct intake_options {
-    const int *listen_fds; /* listening, non-blocking; taken: closed at intake_drain */
+    /* Listening, non-blocking. Taken when intake_start succeeds: closed at intake_drain, by the
+     * last worker that took in what waited there. A failed start leaves them the caller's. */
+    const int *listen_fds;
     size_t n_listen_fds;
     unsigned int workers;
     size_t max_body;
-    unsigned int max_connections; /* over all workers */
-    int64_t header_timeout_usec;  /* from accept, or from the first sign of the next request */
+    unsigned int max_connections; /* over all workers; also bounds the appends that are out */
+    int64_t header_timeout_usec;  /* from accept, or from the next request's first line; also how
+                                     long a peer may take to read an answer */
     int64_t body_timeout_usec;    /* from the end of the headers */
-    int64_t idle_timeout_usec;    /* between requests */
+    int64_t idle_timeout_usec;    /* between requests, the next one's first line included */
     int64_t commit_timeout_usec;  /* from posting to the writer until 503 */
     const struct verify_options *verify; /* borrowed during the call */
     struct store_writer *writer;         /* borrowed */

@@ -99,13 +99,11 @@ static int tell(int fd, uint64_t offset, struct recovery *recovery, char *buffer
     return length < 0 ? (int)length : 0;
 }
 
-/* A mark lies on the end of a line, or at the beginning of the file. */
-static bool mark_fits(const struct mark *mark, int fd, uint64_t size)
+/* A mark lies on the end of a line, or at the beginning of the file; never beyond its end. */
+static bool mark_fits(const struct mark *mark, int fd)
 {
     char byte;
 
-    if (mark->offset > size)
-        return false;
     return mark->offset == 0 || (read_at(fd, &byte, 1, mark->offset - 1) == 1 && byte == '\n');
 }
 
@@ -134,8 +132,7 @@ static int open_renamed(const struct lines *lines, const struct mark *mark)
             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
             return -errno;
-        if (fstat(fd, &status) < 0 || status.st_ino != mark->inode ||
-            !mark_fits(mark, fd, (uint64_t)status.st_size))
+        if (fstat(fd, &status) < 0 || status.st_ino != mark->inode || !mark_fits(mark, fd))
             return -ENOENT;
         return TAKE_FD(fd);
     }
@@ -210,7 +207,7 @@ static int recover_current(int fd, struct lines *lines, const struct stat *statu
     struct stat after;
     int r;
 
-    if (mark->set && status->st_ino == mark->inode && mark_fits(mark, fd, size)) {
+    if (mark->set && status->st_ino == mark->inode && mark_fits(mark, fd)) {
         r = recover_marked(fd, lines, mark->offset, size, recovery, buffer, error);
     } else {
         if (mark->set && status->st_ino == mark->inode)

@@ -7,10 +7,10 @@
  *
  * How far a loss is noticed:
  * - local datagram: a full or vanished receiver is an error of the send itself.
- * - TCP: a send only fills a buffer. Before each one it is looked whether the peer has closed; at
- *   the end of a batch syslog_socket_confirm waits until the peer's kernel has acknowledged every
- *   byte (SIOCOUTQ). What the peer had received and not yet read when it died is lost unseen: the
- *   protocol has no acknowledgement of its own.
+ * - TCP: a send only fills a buffer, also when the peer has closed. At the end of a batch
+ *   syslog_socket_confirm waits until the peer's kernel has acknowledged every byte (SIOCOUTQ) and
+ *   looks whether the peer has closed. What the peer had received and not yet read when it died is
+ *   lost unseen: the protocol has no acknowledgement of its own.
  * - UDP: an ICMP answer that comes at once (the port is closed on this machine) fails the message
  * it is about; one that comes later fails the next. A lost packet is lost unseen.
  */
@@ -160,22 +160,6 @@ void syslog_socket_close(struct syslog_socket *socket)
     socket->fd = -1;
 }
 
-/* What a receiver sends back is thrown away; the end of it means that it has closed. */
-static int check_peer(const struct syslog_socket *socket)
-{
-    char scratch[512];
-    ssize_t length;
-
-    if (!socket->stream)
-        return pending_error(socket->fd);
-    do
-        length = recv(socket->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
-    while (length > 0 || (length < 0 && errno == EINTR));
-    if (length == 0)
-        return -EPIPE;
-    return errno == EAGAIN ? 0 : -errno;
-}
-
 static int send_bytes(
     const struct syslog_socket *socket, const void *data, size_t length, int64_t deadline_usec)
 {
@@ -225,12 +209,24 @@ int syslog_socket_send(struct syslog_socket *socket, const struct buf *message,
 {
     int r;
 
-    r = check_peer(socket);
-    if (r == 0)
-        r = send_framed(socket, message, deadline_usec);
+    r = send_framed(socket, message, deadline_usec);
     if (r == 0 && socket->transport == SYSLOG_UDP)
         r = pending_error(socket->fd);
     return r < 0 ? error_errno(error, -r, "send") : 0;
+}
+
+/* What a receiver sends back is thrown away; the end of it means that it has closed. */
+static int check_peer(int fd)
+{
+    char scratch[512];
+    ssize_t length;
+
+    do
+        length = recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+    while (length > 0 || (length < 0 && errno == EINTR));
+    if (length == 0)
+        return -EPIPE;
+    return errno == EAGAIN ? 0 : -errno;
 }
 
 int syslog_socket_confirm(struct syslog_socket *socket, int64_t deadline_usec, struct error *error)
@@ -243,7 +239,7 @@ int syslog_socket_confirm(struct syslog_socket *socket, int64_t deadline_usec, s
     for (;;) {
         int unacknowledged = 0;
 
-        r = check_peer(socket);
+        r = check_peer(socket->fd);
         if (r == 0 && ioctl(socket->fd, SIOCOUTQ, &unacknowledged) < 0)
             r = -errno;
         if (r < 0 || unacknowledged == 0)

@@ -127,9 +127,12 @@ def test_request_line(running, name):
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64) + b"\r\n\r\n",
     b"\0" * 100 + b"\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-])
-def test_what_is_not_http(running, message):
-    with running.client(timeout=15) as client:
+], ids=["http-0.9", "tls", "nul", "http-2"])
+def test_what_is_not_http(conf, daemon, message):
+    """Answered, or cut at the deadline for headers."""
+    conf.server["header_timeout"] = "1s"
+    running = daemon.start()
+    with running.client() as client:
         client.send(message)
         try:
             assert client.read().status in (400, 404, 405, 501, 505)

@@ -92,11 +92,13 @@ def test_a_field_too_long_for_an_environment_does_not_stop_the_hook(conf, daemon
     assert (hook.folder / "stdin").read_bytes() == body
 
 
-#: Open descriptors, told without opening one; then what the kernel knows of the process.
+#: Open descriptors, told without opening one; then what the kernel knows of the process. Read by the
+#: shell itself: while it starts another program it blocks signals for a moment.
 LOOK_AT_MYSELF = """
 cd {folder}; n=0; open=
 while [ $n -lt 1024 ]; do [ ! -e /proc/$$/fd/$n ] || open="$open $n"; n=$((n + 1)); done
-echo $open >fds; cat /proc/$$/status >status; cat /proc/$$/stat >stat
+echo $open >fds; while read -r line; do echo "$line"; done </proc/$$/status >status
+cat /proc/$$/stat >stat
 cat /proc/$$/cmdline >cmdline; echo done >done"""
 
 #: Signals 32 and 33 are glibc's own; its posix_spawn leaves them ignored in every child.

@@ -64,7 +64,10 @@ def test_too_large_body(conf, running, front):
             client.send(callback.wire())
         except OSError:
             pass  # refused by its length alone; the answer is there
-        assert client.read().status == 413
+        # Caddy sends what it has of a body on while it reads it. When the daemon refuses the request
+        # by its length, the answer depends on what Caddy notices first.
+        wanted = (413, 502) if front.example == "Caddyfile" else (413,)
+        assert client.read().status in wanted
     assert read_ids(conf.archive) == []
 
 

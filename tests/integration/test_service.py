@@ -61,8 +61,14 @@ def activated(conf, daemon):
     daemon.wrapper += ["systemd-socket-activate", "-l", str(path), "-E", "NOTIFY_SOCKET",
                       "-E", "ASAN_OPTIONS", "-E", "UBSAN_OPTIONS", "-E", "LSAN_OPTIONS"]
     daemon.spawn()
-    wait_until(path.exists, "the socket")
-    daemon.poke = Client(f"unix:{path}")  # the tool starts the daemon at the first connection
+
+    def connected():
+        try:
+            return Client(f"unix:{path}")
+        except OSError:
+            return None
+    # The tool starts the daemon at the first connection.
+    daemon.poke = wait_until(connected, "the socket")
     yield daemon
     daemon.poke.close()
 

@@ -278,7 +278,8 @@ RIG int rig_connect(const struct rig *rig)
     return fd;
 }
 
-RIG void rig_send(int fd, const void *data, size_t length)
+/* False when the other side has seen enough; what it answered tells. */
+RIG bool rig_send(int fd, const void *data, size_t length)
 {
     size_t sent = 0;
 
@@ -286,10 +287,11 @@ RIG void rig_send(int fd, const void *data, size_t length)
         ssize_t n = send(fd, (const char *)data + sent, length - sent, MSG_NOSIGNAL);
 
         if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-            return; /* the other side has seen enough; what it answered tells */
+            return false;
         ck_assert_msg(n > 0, "send: %s", strerror(errno));
         sent += (size_t)n;
     }
+    return true;
 }
 
 RIG void rig_send_text(int fd, const char *text)

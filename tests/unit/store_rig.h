@@ -175,10 +175,25 @@ static inline uint64_t rig_append_new(void)
     return append.seq;
 }
 
+/* The same n times, in one batch. */
 static inline void rig_append_many(size_t n)
 {
+    static unsigned int number;
+    CLEANUP(free) struct store_append *appends = calloc(n, sizeof(*appends));
+    CLEANUP(free) struct store_append **pointers = calloc(n, sizeof(struct store_append *));
+    CLEANUP(free) struct delivery *deliveries = calloc(n, sizeof(*deliveries));
+    CLEANUP(free) char *ids = calloc(n, 32);
+    struct store_batch batch = {.appends = pointers, .n_appends = n};
+
+    for (size_t i = 0; i < n; i++) {
+        snprintf(ids + 32 * i, 32, "many-%u", number++);
+        deliveries[i] = rig_delivery(ids + 32 * i);
+        appends[i] = (struct store_append){.delivery = &deliveries[i]};
+        pointers[i] = &appends[i];
+    }
+    RIG_OK(store_commit(rig.store, &batch, &rig.error));
     for (size_t i = 0; i < n; i++)
-        rig_append_new();
+        ck_assert_int_eq(appends[i].verdict, STORE_VERDICT_STORED);
 }
 
 static inline enum store_result rig_settle(const struct store_settle *settle)

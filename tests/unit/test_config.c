@@ -138,7 +138,7 @@ static const char full[] =
     "    stale = skip }\n"
     "sink f { type = file path = \"@T/{job_id}.json\" mode = 600 }\n"
     "sink s { type = syslog target = \"udp:log.example:514\" tag = x facility = kern\n"
-    "    severity = debug format = json timeout = 100ms order = none }\n";
+    "    severity = debug format = json timeout = 100ms }\n";
 
 static void put_full(void)
 {

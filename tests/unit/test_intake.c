@@ -287,8 +287,13 @@ END_TEST
 
 START_TEST(test_half_closed_client_is_answered)
 {
-    int fd = rig_connect(&rig);
+    int fd, others[8];
 
+    /* Older connections: libmicrohttpd looks after the oldest one of all in a way of its own. */
+    for (int i = 0; i < 8; i++)
+        others[i] = rig_connect(&rig);
+    RIG_WAIT(atomic_load(&intake_stats(rig.intake)->open_connections) == 8);
+    fd = rig_connect(&rig);
     atomic_store(&rig.writer->mode, RIG_WRITER_HOLD);
     rig_send_text(fd, PUBLISHED);
     shutdown(fd, SHUT_WR);
@@ -297,6 +302,8 @@ START_TEST(test_half_closed_client_is_answered)
     ck_assert_int_eq(rig_receive(fd, false).status, 202);
     ck_assert(rig_is_closed(fd));
     close(fd);
+    for (int i = 0; i < 8; i++)
+        close(others[i]);
 }
 END_TEST
 
@@ -305,19 +312,16 @@ START_TEST(test_chunked_too_large)
 {
     static const char head[] = "POST " RIG_PATH " HTTP/1.1\r\nHost: x\r\n" AUTH ID SIGNATURE
                                "Transfer-Encoding: chunked\r\n\r\n";
-    char chunk[1030];
+    char chunk[5 + 1024 + 2];
     struct rig_answer got;
     int fd = rig_connect(&rig);
 
     memset(chunk, ' ', sizeof(chunk));
     memcpy(chunk, "400\r\n", 5);
-    memcpy(chunk + 5 + 1024 - 1, " \r", 2);
+    memcpy(chunk + sizeof(chunk) - 2, "\r\n", 2);
     rig_send_text(fd, head);
-    for (int i = 0; i < 64; i++) {
-        rig_send(fd, "400\r\n", 5);
-        rig_send(fd, chunk + 5, 1024);
-        rig_send(fd, "\r\n", 2);
-    }
+    for (int i = 0; i < 64; i++)
+        ck_assert(rig_send(fd, chunk, sizeof(chunk)));
     got = rig_receive(fd, false);
     ck_assert_int_eq(got.status, 413);
     ck_assert(got.closed);
@@ -339,10 +343,11 @@ START_TEST(test_large_body_gets_its_answer)
     snprintf(head, sizeof(head), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
         _i == 0 ? RIG_PATH : "/nowhere", sizeof(body));
     rig_send_text(fd, head);
-    rig_send(fd, body, sizeof(body));
+    ck_assert(rig_send(fd, body, sizeof(body))); /* read away, not reset */
     got = rig_receive(fd, false);
     ck_assert_int_eq(got.status, _i == 0 ? 413 : 404);
     ck_assert(got.closed);
+    ck_assert(rig_is_closed(fd));
     close(fd);
 }
 END_TEST

@@ -268,6 +268,68 @@ START_TEST(test_drain_answers_what_is_in)
 }
 END_TEST
 
+/* ---- what has arrived when draining begins, but was not looked at yet ---- */
+
+/* A clock at which a worker can be held: between waking up and doing anything. */
+static _Atomic bool gate_closed;
+static _Atomic unsigned int gate_waiting;
+static pthread_t gate_main;
+
+static int64_t gated_monotonic(void *context)
+{
+    if (!pthread_equal(pthread_self(), gate_main) && atomic_load(&gate_closed)) {
+        atomic_fetch_add(&gate_waiting, 1);
+        while (atomic_load(&gate_closed))
+            usleep(100);
+        atomic_fetch_sub(&gate_waiting, 1);
+    }
+    return clock_monotonic(clock_system());
+}
+
+static int64_t gated_realtime(void *context)
+{
+    return clock_realtime(clock_system());
+}
+
+static const struct clock gated_clock = {gated_realtime, gated_monotonic, NULL};
+
+START_TEST(test_drain_reads_what_has_arrived)
+{
+    char text[1024];
+    struct rig_answer got;
+    struct rig gated;
+    int idle, late, n = rig_good(text, sizeof(text), "a");
+
+    gate_main = pthread_self();
+    rig_init(&gated);
+    gated.options.clock = &gated_clock;
+    gated.options.workers = 1;
+    rig_start(&gated, "127.0.0.1:0");
+    idle = rig_connect(&gated);
+    rig_send_text(idle, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    ck_assert_int_eq(rig_receive(idle, false).status, 200);
+
+    usleep(100000); /* the worker sleeps: what wakes it is all that it learns of */
+    atomic_store(&gate_closed, true);
+    rig_send(idle, text, (size_t)n);
+    RIG_WAIT(atomic_load(&gate_waiting) == 1);
+    /* One request waits in an idle connection, one connection waits to be accepted. */
+    late = rig_connect(&gated);
+    rig_send_text(late, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    intake_drain(gated.intake);
+    atomic_store(&gate_closed, false);
+    got = rig_receive(idle, false);
+    ck_assert_int_eq(got.status, 202);
+    ck_assert(got.closed);
+    got = rig_receive(late, false);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert(got.closed);
+    close(idle);
+    close(late);
+    rig_stop(&gated);
+}
+END_TEST
+
 /* A silent connection does not hold up the end for its header_timeout. */
 START_TEST(test_drain_gives_silence_a_second)
 {
@@ -351,6 +413,7 @@ static Suite *suite(void)
     tcase_add_test(core, test_reload_under_load);
     tcase_add_test(core, test_drain_closes_idle_and_refuses_new);
     tcase_add_test(core, test_drain_answers_what_is_in);
+    tcase_add_test(core, test_drain_reads_what_has_arrived);
     tcase_add_test(core, test_drain_under_load);
     tcase_set_timeout(core, 60);
     suite_add_tcase(s, core);

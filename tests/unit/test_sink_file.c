@@ -254,6 +254,17 @@ START_TEST(rename_is_followed)
     ck_assert_int_eq(unlink(path), 0);
     deliver_well(5);
     ck_assert_str_eq(seqs_of(path), "5 ");
+
+    /* The new one happens to be as long as the old one. */
+    {
+        CLEANUP(free) char *text = read_text(path);
+
+        ck_assert_int_eq(rename(path, renamed), 0);
+        append_line(path, text);
+        deliver_well(6);
+        ck_assert_str_eq(seqs_of(renamed), "5 ");
+        ck_assert_str_eq(seqs_of(path), "5 6 ");
+    }
 }
 END_TEST
 
@@ -289,6 +300,15 @@ START_TEST(cut_by_somebody_else_goes_on)
     append_line(path, "a note\n");
     deliver_well(4);
     ck_assert_str_eq(seqs_of(path), "2 3 ? 4 ");
+
+    /* And the position follows. */
+    settle();
+    ck_assert_str_eq(restart(), "");
+    ck_assert_int_eq(truncate(path, 0), 0);
+    deliver_well(5);
+    settle();
+    deliver_well(6);
+    ck_assert_str_eq(restart(), "6 ");
 }
 END_TEST
 
@@ -392,6 +412,12 @@ START_TEST(recovery_follows_a_rename)
 {
     const char *renamed = fixture_path(fixture, "jobs.jsonl-20261122");
 
+    for (int i = 0; i < 20; i++) { /* others in the folder */
+        char name[16];
+
+        snprintf(name, sizeof(name), "other-%d", i);
+        append_line(fixture_path(fixture, name), "{\"seq\":99,}\n");
+    }
     make_file(path, 0640);
     deliver_well(1);
     settle();

@@ -257,10 +257,10 @@ START_TEST(test_conflicts_are_bounded_in_all)
     char id[32];
 
     rig_start((enum rig_backend)_i);
+    rig_append_many(STORE_CONFLICTS_MAX + 10);
     for (int i = 0; i < STORE_CONFLICTS_MAX + 10; i++) {
-        snprintf(id, sizeof(id), "id-%d", i);
-        send_conflict(id, "{}");
-        send_conflict(id, "{\"b\":1}");
+        snprintf(id, sizeof(id), "many-%d", i);
+        ck_assert_int_eq(send_conflict(id, "{\"b\":1}"), STORE_VERDICT_CONFLICT);
     }
     ck_assert_int_eq(store_scan_conflicts(rig.reader, 10, on_conflict, NULL, &rig.error), 0);
     ck_assert_int_eq(store_scan_conflicts(rig.reader, 11, on_conflict, NULL, &rig.error), 1);

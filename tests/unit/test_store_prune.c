@@ -1,0 +1,359 @@
+/*
+ * Pruning, the same for every backend: what goes, when, and above all what stays.
+ */
+
+#include "store_rig.h"
+
+#define KEEP (30 * USEC_PER_DAY)
+
+static const struct store_retention keep_30d = {KEEP, USEC_INFINITY};
+
+/* Prunes until there is no more to do; returns the number of steps. */
+static size_t prune(const struct store_retention *retention)
+{
+    size_t steps = 0;
+    bool more = true;
+
+    while (more) {
+        more = false;
+        RIG_OK(store_prune(rig.store, retention, &more, &rig.error));
+        ck_assert_uint_lt(++steps, 1000);
+    }
+    return steps;
+}
+
+static struct store_stats stats(void)
+{
+    struct store_stats stats;
+
+    store_get_stats(rig.store, &stats);
+    ck_assert_uint_eq(stats.deliveries, rig_count_deliveries());
+    return stats;
+}
+
+/* Lets the time pass in which everything settled by now must stay, and its last minute too. */
+static void pass_retention(void)
+{
+    rig_advance(USEC_PER_HOUR);
+    prune(&keep_30d); /* takes the mark that dates what is settled by now */
+    rig_advance(KEEP - USEC_PER_MIN);
+    prune(&keep_30d);
+}
+
+START_TEST(test_kept_until_their_time_is_over)
+{
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("sink");
+    rig_set_active(&sink);
+    rig_append_many(10);
+    prune(&keep_30d); /* a mark before they were settled dates none of them */
+    rig_deliver_to(&sink, 7);
+    pass_retention();
+    ck_assert_uint_eq(stats().deliveries, 10);
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 3); /* 8 to 10 are not settled, however old */
+    ck_assert(!rig_has(7));
+    ck_assert(rig_has(8));
+    ck_assert_uint_eq(stats().head, 10);
+    ck_assert_uint_eq(stats().ids, 10);
+    rig_read_sink(sink.id);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_everything_may_go_and_seqs_go_on)
+{
+    struct store_append append;
+    const struct delivery delivery = rig_delivery("id");
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    RIG_OK(rig_append(&delivery, &append));
+    rig_append_many(4);
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    if (rig.backend == RIG_SQLITE) {
+        rig_close();
+        rig_open();
+        ck_assert_uint_eq(stats().ids, 5);
+    }
+    /* The id outlives the body, and its seq is never given twice. */
+    RIG_OK(rig_append(&delivery, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_DUPLICATE);
+    ck_assert_uint_eq(append.seq, 1);
+    ck_assert_uint_eq(rig_append_new(), 6);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_nothing_before_the_sinks_are_named)
+{
+    rig_start((enum rig_backend)_i);
+    rig_append_many(3);
+    pass_retention();
+    rig_advance(KEEP);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 3);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_for_ever)
+{
+    static const struct store_retention forever = {USEC_INFINITY, USEC_INFINITY};
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    rig_append_many(3);
+    for (int i = 0; i < 10; i++) {
+        rig_advance(10 * KEEP);
+        prune(&forever);
+    }
+    ck_assert_uint_eq(stats().deliveries, 3);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_what_a_row_holds_stays)
+{
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("sink");
+    rig_set_active(&sink);
+    rig_append_many(5);
+    rig_outcome(sink.id, 2, 1, 2, STORE_STATE_DEAD);
+    rig_outcome(sink.id, 5, 2, 4, STORE_STATE_PENDING);
+    pass_retention();
+    rig_advance(KEEP);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 2);
+    ck_assert(rig_has(2));
+    ck_assert(rig_has(4));
+
+    /* Done at last, but its time begins only now. */
+    rig_outcome(sink.id, 0, 1, 4, STORE_STATE_DONE);
+    ck_assert_uint_eq(rig_read_sink(sink.id).pending_rows, 0);
+    rig_advance(KEEP - USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert(rig_has(4));
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert(!rig_has(4));
+    ck_assert(rig_has(2));
+    ck_assert_uint_eq(rig_read_sink(sink.id).dead, 1);
+    rig_stop();
+}
+END_TEST
+
+/* Settled late, before its neighbours were pruned: the mark that covers it must not date it. */
+START_TEST(test_a_straggler_gets_its_full_time)
+{
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("sink");
+    rig_set_active(&sink);
+    rig_append_many(3);
+    rig_outcome(sink.id, 3, 2, 2, STORE_STATE_PENDING);
+    prune(&keep_30d);
+    rig_advance(20 * USEC_PER_DAY);
+    prune(&keep_30d);
+    rig_outcome(sink.id, 0, 1, 2, STORE_STATE_DONE);
+    rig_advance(11 * USEC_PER_DAY);
+    prune(&keep_30d);
+    ck_assert(!rig_has(1));
+    ck_assert(rig_has(2));
+    /* Its DONE row is nobody's business. */
+    ck_assert_int_eq(store_scan_rows(rig.reader, sink.id, STORE_STATE_PENDING, 0, 9, rig_on_row,
+                         NULL, &rig.error),
+        0);
+    rig_advance(20 * USEC_PER_DAY);
+    prune(&keep_30d);
+    ck_assert(!rig_has(2));
+    rig_stop();
+}
+END_TEST
+
+/* A sink that left the conf holds nothing up, its sums stay right, and when it comes back it goes
+ * on with what is still there. */
+START_TEST(test_a_sink_that_left_and_came_back)
+{
+    const struct store_outcome rows[] = {
+        {.seq = 1, .state = STORE_STATE_PENDING, .attempts = 1},
+        {.seq = 2, .state = STORE_STATE_DEAD, .attempts = 1},
+    };
+    struct store_settle settle = {
+        .frontier = 3, .delivered = 1, .outcomes = rows, .n_outcomes = ARRAY_SIZE(rows)};
+    struct store_sink stays, leaves;
+
+    rig_start((enum rig_backend)_i);
+    stays = rig_register("stays");
+    leaves = rig_register("leaves");
+    rig_append_many(6);
+    settle.sink = leaves.id;
+    RIG_OK(rig_settle(&settle));
+    rig_deliver_to(&stays, 6);
+    rig_set_active(&stays);
+    pass_retention();
+    rig_append_many(2);
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+
+    ck_assert_uint_eq(stats().deliveries, 3); /* the dead letter and the two new ones */
+    ck_assert(rig_has(2));
+    leaves = rig_register("leaves");
+    ck_assert_uint_eq(leaves.frontier, 6);
+    ck_assert_uint_eq(leaves.delivered, 1);
+    ck_assert_uint_eq(leaves.dead, 1);
+    ck_assert_uint_eq(leaves.pending_rows, 0);
+    ck_assert_uint_eq(leaves.dropped, 4); /* 1, 4, 5, 6 */
+    rig_read_sink(leaves.id);
+    rig_deliver_to(&leaves, 8);
+    rig_read_sink(leaves.id);
+    rig_stop();
+}
+END_TEST
+
+/* Marks from the time without it call "settled" what the sink still has to get. */
+START_TEST(test_a_sink_that_came_back_in_time)
+{
+    struct store_sink stays, leaves;
+
+    rig_start((enum rig_backend)_i);
+    stays = rig_register("stays");
+    leaves = rig_register("leaves");
+    rig_append_many(6);
+    rig_deliver_to(&stays, 6);
+    rig_set_active(&stays);
+    prune(&keep_30d);
+    rig_advance(29 * USEC_PER_DAY);
+    leaves = rig_register("leaves");
+    rig_deliver_to(&leaves, 6);
+    rig_advance(2 * USEC_PER_DAY);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 6);
+    rig_advance(KEEP + USEC_PER_HOUR);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_ids_are_forgotten)
+{
+    static const struct store_retention retention = {USEC_PER_DAY, 7 * USEC_PER_DAY};
+    const struct delivery old = rig_delivery("old"), young = rig_delivery("young");
+    struct store_append append;
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    RIG_OK(rig_append(&old, &append));
+    rig_append_many(5000);
+    prune(&retention);
+    rig_advance(6 * USEC_PER_DAY);
+    RIG_OK(rig_append(&young, &append));
+    prune(&retention);
+    ck_assert_uint_eq(stats().ids, 5002);
+    rig_advance(2 * USEC_PER_DAY);
+    prune(&retention);
+    ck_assert_uint_eq(stats().ids, 1);
+    RIG_OK(rig_append(&young, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_DUPLICATE);
+    RIG_OK(rig_append(&old, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_STORED);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_steps_are_bounded)
+{
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    rig_append_many(2100);
+    prune(&keep_30d);
+    rig_advance(KEEP);
+    ck_assert_uint_ge(prune(&keep_30d), 4);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    rig_stop();
+}
+END_TEST
+
+static int on_conflict(const struct store_conflict *conflict, void *context)
+{
+    return 0;
+}
+
+START_TEST(test_evidence_expires)
+{
+    struct delivery first, other;
+    struct store_append append;
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    first = rig_delivery_of("id", "job", 0, false, "{}");
+    other = rig_delivery_of("id", "job", 0, false, "{1}");
+    RIG_OK(rig_append(&first, &append));
+    RIG_OK(rig_append(&other, &append));
+    rig_advance(KEEP - 1);
+    prune(&keep_30d);
+    ck_assert_int_eq(store_scan_conflicts(rig.reader, 1, on_conflict, NULL, &rig.error), 1);
+    rig_advance(1);
+    prune(&keep_30d);
+    ck_assert_int_eq(store_scan_conflicts(rig.reader, 1, on_conflict, NULL, &rig.error), 0);
+    rig_stop();
+}
+END_TEST
+
+/* A clock that was a year ahead and is set right must not stop pruning for a year. */
+START_TEST(test_a_clock_set_back)
+{
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    rig_advance(365 * USEC_PER_DAY);
+    rig_append_many(3);
+    prune(&keep_30d);
+    rig.realtime -= 365 * USEC_PER_DAY;
+    rig_append_many(3);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 6);
+    rig_advance(KEEP);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    rig_stop();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store_prune");
+    TCase *core = tcase_create("core"), *limits = tcase_create("limits");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_set_timeout(limits, 60);
+    tcase_add_loop_test(core, test_kept_until_their_time_is_over, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_everything_may_go_and_seqs_go_on, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_nothing_before_the_sinks_are_named, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_for_ever, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_what_a_row_holds_stays, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_straggler_gets_its_full_time, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_sink_that_left_and_came_back, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_sink_that_came_back_in_time, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_evidence_expires, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_clock_set_back, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(limits, test_ids_are_forgotten, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(limits, test_steps_are_bounded, 0, RIG_N_BACKENDS);
+    suite_add_tcase(suite, core);
+    suite_add_tcase(suite, limits);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
