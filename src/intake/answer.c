@@ -20,7 +20,7 @@
 
 struct answer_row {
     const char *body;
-    bool must_close;
+    bool must_close; /* the rest of the request cannot be told from the next one, or is too much */
     enum log_level level;
 };
 
@@ -176,16 +176,6 @@ void answer_write_raw(enum reason reason, int64_t now_realtime_usec, int fd)
         header == NULL ? "" : "\r\n", strlen(body), body);
     ASSERT(length > 0 && (size_t)length < sizeof(text));
     (void)!send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-const char *answer_body(enum reason reason)
-{
-    return rows[reason].body;
-}
-
-bool answer_must_close(enum reason reason)
-{
-    return rows[reason].must_close;
 }
 
 enum log_level answer_log_level(enum reason reason)

@@ -37,11 +37,5 @@ enum MHD_Result answer_queue_health(
  * no response can be queued any more. What does not fit at once is dropped. */
 void answer_write_raw(enum reason reason, int64_t now_realtime_usec, int fd);
 
-/* The body alone. Static. */
-const char *answer_body(enum reason reason);
-
-/* Whether the rest of the request cannot be read any more, so that the answer comes at once. */
-bool answer_must_close(enum reason reason);
-
 /* At which level a request with this end is logged. */
 enum log_level answer_log_level(enum reason reason);

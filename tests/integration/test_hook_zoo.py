@@ -142,12 +142,15 @@ def test_a_stuck_sink_does_not_hold_up_another(conf, daemon):
     assert len(stuck.note()) == 2
 
 
-def test_output_of_a_hook_is_escaped_in_the_log(conf, daemon):
+def test_hostile_text_is_escaped_in_the_log(conf, daemon):
+    """What a hook printed, and the Job's own fields: one event stays one line."""
     hook = Hook(conf.folder, "evil", r"""
 printf 'a\033[31mb\r\n{"event":"forged"}\n\342\200\256\377'; exit 65""")
     conf.exec_sink("evil", hook.command)
     daemon.start()
-    daemon.accept()
+    daemon.accept(make_job('x\r\n{"event":"forged"}\n\x1b[31m\u202e\u2028'))
     daemon.wait_event("delivery-dead")
     assert not daemon.events("forged")
-    assert "\x1b" not in daemon.log_text() and "\u202e" not in daemon.log_text()
+    for bad in ("\x1b", "\u202e", "\u2028", "\r"):
+        assert bad not in daemon.log_text()
+    assert all(line.startswith("{") for line in daemon.log_text().splitlines())

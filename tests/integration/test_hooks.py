@@ -7,7 +7,7 @@ import pytest
 from harness.callback import make_job
 from harness.sinks import Hook, wait_ids
 from harness.stored import query
-from harness.wait import wait_until
+from harness.wait import holds_for, wait_until
 
 #: Design §6, word for word.
 DOCUMENTED = set("""
@@ -111,7 +111,9 @@ def test_process_is_clean(conf, daemon):
     script = LOOK_AT_MYSELF.format(folder=conf.folder).replace("\n", ";").lstrip(";")
     script = script.replace("do;", "do ")
     conf.exec_sink("clean", ["/bin/sh", "-c", script, "a b", "*", ""])
+    daemon.inherited = [os.open("/dev/null", os.O_RDONLY)]  # a careless parent's
     daemon.start()
+    os.close(daemon.inherited[0])
     daemon.accept()
     wait_until(lambda: (conf.folder / "done").exists(), "the hook")
     assert (conf.folder / "fds").read_text().split() == ["0", "1", "2"]
@@ -126,20 +128,20 @@ def test_process_is_clean(conf, daemon):
 
 
 def test_order_within_a_job_and_parallel_across_jobs(conf, daemon):
-    """Two jobs with three notifications each. The first notification of each job waits until both
-    have started: with one lane that would hang; with no order the notes would mix."""
+    """Two jobs with three notifications each. The first of each job is held while the others
+    arrive: both must have started, and nothing else of either job."""
     hook = Hook(conf.folder, "order", """
 echo "start $SASHA_JOB_ID $SASHA_SEQ" >>notes
-if [ "$SASHA_JOB_STATUS" = pending ]; then
-    touch "began-$SASHA_JOB_ID"
-    until [ -e began-a ] && [ -e began-b ]; do sleep 0.02; done
-fi
+[ "$SASHA_JOB_STATUS" != pending ] || until [ -e go ]; do sleep 0.02; done
 echo "end $SASHA_JOB_ID $SASHA_SEQ" >>notes""")
     conf.exec_sink("order", hook.command, concurrency=4)
     daemon.start()
-    for status in ("pending", "in_progress", "completed"):
-        for job in ("a", "b"):
-            daemon.accept(make_job(job, status))
+    callbacks = [daemon.accept(make_job(job, status))
+                 for status in ("pending", "in_progress", "completed") for job in ("a", "b")]
+    wait_ids(conf.archive, [callback.request_id for callback in callbacks])
+    hook.wait_notes(2)
+    holds_for(lambda: sorted(hook.note()) == ["start a 1", "start b 2"], 0.3, str(hook.note()))
+    (hook.folder / "go").touch()
     notes = hook.wait_notes(12)
     for job, seqs in (("a", (1, 3, 5)), ("b", (2, 4, 6))):
         mine = [note for note in notes if note.split()[1] == job]

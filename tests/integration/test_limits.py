@@ -75,6 +75,20 @@ def test_connections_over_the_limit_are_answered(conf, daemon):
     wait_until(served, "room again")
 
 
+def test_refused_requests_do_not_flood_the_log(conf, daemon):
+    """At most a line a second for each reason and worker; what was left out is counted."""
+    conf.log["level"] = "info"
+    conf.server["workers"] = 1
+    daemon.start()
+    watch = Stopwatch()
+    with daemon.client() as client:
+        for _ in range(300):
+            assert client.exchange(daemon.callback(token="wrong").wire()).status == 401
+    lines = [event for event in daemon.events("request-refused")]
+    assert 1 <= len(lines) <= 2 + watch.seconds()
+    assert lines[0]["reason"] == "token-wrong"
+
+
 def test_unix_socket_and_several_addresses(conf, daemon):
     conf.server["listen"] = [f"unix:{conf.folder}/http.sock", "127.0.0.1:0", "[::1]:0"]
     daemon.start()

@@ -20,28 +20,27 @@ static const struct {
     const char *want_status_line;
     const char *want_body;   /* NULL: any {"message":…} */
     const char *want_header; /* NULL: none of the special ones */
-    bool want_close;
 } table[] = {
-    {REASON_ACCEPTED, "HTTP/1.1 202 Accepted", "{\"status\":\"accepted\"}", NULL, false},
-    {REASON_DUPLICATE, "HTTP/1.1 200 OK", "{\"status\":\"duplicate\"}", NULL, false},
-    {REASON_CONFLICT, "HTTP/1.1 200 OK", "{\"status\":\"duplicate\"}", NULL, false},
-    {REASON_FRAMING, "HTTP/1.1 400 Bad Request", NULL, NULL, true},
-    {REASON_PATH, "HTTP/1.1 404 Not Found", NULL, NULL, false},
-    {REASON_METHOD, "HTTP/1.1 405 Method Not Allowed", NULL, "Allow: POST\r\n", false},
-    {REASON_TOO_LARGE, "HTTP/1.1 413 Content Too Large", NULL, NULL, true},
-    {REASON_TOKEN_MISSING, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER, false},
-    {REASON_TOKEN_WRONG, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER, false},
-    {REASON_ID_MISSING, "HTTP/1.1 400 Bad Request", NULL, NULL, false},
-    {REASON_ID_MALFORMED, "HTTP/1.1 400 Bad Request", NULL, NULL, false},
-    {REASON_SIGNATURE_MISSING, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER, false},
-    {REASON_SIGNATURE_MALFORMED, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER, false},
-    {REASON_SIGNATURE_WRONG, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER, false},
-    {REASON_SECRET_UNKNOWN, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER, false},
-    {REASON_JOB_MALFORMED, "HTTP/1.1 400 Bad Request", NULL, NULL, false},
-    {REASON_STALE, "HTTP/1.1 403 Forbidden", NULL, NULL, false},
-    {REASON_STORE, "HTTP/1.1 503 Service Unavailable", NULL, RETRY, false},
-    {REASON_OVERLOAD, "HTTP/1.1 503 Service Unavailable", NULL, RETRY, false},
-    {REASON_INTERNAL, "HTTP/1.1 500 Internal Server Error", NULL, NULL, false},
+    {REASON_ACCEPTED, "HTTP/1.1 202 Accepted", "{\"status\":\"accepted\"}", NULL},
+    {REASON_DUPLICATE, "HTTP/1.1 200 OK", "{\"status\":\"duplicate\"}", NULL},
+    {REASON_CONFLICT, "HTTP/1.1 200 OK", "{\"status\":\"duplicate\"}", NULL},
+    {REASON_FRAMING, "HTTP/1.1 400 Bad Request", NULL, NULL},
+    {REASON_PATH, "HTTP/1.1 404 Not Found", NULL, NULL},
+    {REASON_METHOD, "HTTP/1.1 405 Method Not Allowed", NULL, "Allow: POST\r\n"},
+    {REASON_TOO_LARGE, "HTTP/1.1 413 Content Too Large", NULL, NULL},
+    {REASON_TOKEN_MISSING, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER},
+    {REASON_TOKEN_WRONG, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER},
+    {REASON_ID_MISSING, "HTTP/1.1 400 Bad Request", NULL, NULL},
+    {REASON_ID_MALFORMED, "HTTP/1.1 400 Bad Request", NULL, NULL},
+    {REASON_SIGNATURE_MISSING, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER},
+    {REASON_SIGNATURE_MALFORMED, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER},
+    {REASON_SIGNATURE_WRONG, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER},
+    {REASON_SECRET_UNKNOWN, "HTTP/1.1 401 Unauthorized", UNAUTHORIZED, BEARER},
+    {REASON_JOB_MALFORMED, "HTTP/1.1 400 Bad Request", NULL, NULL},
+    {REASON_STALE, "HTTP/1.1 403 Forbidden", NULL, NULL},
+    {REASON_STORE, "HTTP/1.1 503 Service Unavailable", NULL, RETRY},
+    {REASON_OVERLOAD, "HTTP/1.1 503 Service Unavailable", NULL, RETRY},
+    {REASON_INTERNAL, "HTTP/1.1 500 Internal Server Error", NULL, NULL},
 };
 
 /* 2025-01-02T03:04:05Z, a Thursday. */
@@ -70,7 +69,6 @@ START_TEST(test_row)
     body = strstr(got, "\r\n\r\n") + 4;
     snprintf(want_length, sizeof(want_length), "\r\nContent-Length: %zu\r\n", strlen(body));
     ck_assert_ptr_nonnull(strstr(got, want_length));
-    ck_assert_str_eq(body, answer_body(table[_i].reason));
     if (table[_i].want_body != NULL)
         ck_assert_str_eq(body, table[_i].want_body);
     else
@@ -86,7 +84,6 @@ START_TEST(test_row)
     }
     if (table[_i].want_header != NULL)
         ck_assert_ptr_nonnull(strstr(got, table[_i].want_header));
-    ck_assert_int_eq(answer_must_close(table[_i].reason), table[_i].want_close);
     close(fds[0]);
     close(fds[1]);
 }

@@ -377,6 +377,19 @@ START_TEST(test_batch_comes_back_partly)
 }
 END_TEST
 
+START_TEST(test_batch_stops_before_one_that_must_wait)
+{
+    queue_done(&queue);
+    ck_assert_int_eq(queue_init(&queue, 50, 4, drop), 0);
+    ck_assert_int_eq(queue_add_row(&queue, 1, 0, 0, 0, false, 0), 0);
+    ck_assert_int_eq(queue_add_row(&queue, 2, 0, 1, 100, false, 0), 0);
+    TAKE_SEQS(99, 1);
+    end(tasks[0], QUEUE_DELIVERED);
+    ck_assert_uint_eq(queue_take(&queue, 99, tasks, 64), 0);
+    TAKE_SEQS(100, 2);
+}
+END_TEST
+
 START_TEST(test_batch_goes_on_after_a_dead_one)
 {
     TAKE_SEQS(0, 1, 2, 3, 4);
@@ -479,6 +492,7 @@ int main(void)
     tcase_add_checked_fixture(batch, setup_batch, teardown);
     tcase_add_test(batch, test_batch_is_bounded);
     tcase_add_test(batch, test_batch_comes_back_partly);
+    tcase_add_test(batch, test_batch_stops_before_one_that_must_wait);
     tcase_add_test(batch, test_batch_goes_on_after_a_dead_one);
     tcase_add_checked_fixture(limits, setup, teardown);
     tcase_add_test(limits, test_delayed_lanes_wake_in_order);

@@ -27,6 +27,7 @@ class Daemon:
         self.log_path = conf.folder / "daemon.log"
         self.env: Dict[str, str] = {}
         self.wrapper: List[str] = os.environ.get("SASHA_WRAPPER", "").split()
+        self.inherited: List[int] = []  # descriptors that it gets beside 0 to 2
         self.heard: List[bytes] = []  # every byte that clients got back
         self.process: Optional[subprocess.Popen] = None
         self.notify: Optional[NotifySocket] = None
@@ -49,7 +50,8 @@ class Daemon:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [*self.wrapper, str(DAEMON), "--config", str(self.conf.path)], env=env,
-                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                pass_fds=self.inherited)
         return self
 
     def start(self) -> "Daemon":
