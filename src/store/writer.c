@@ -220,7 +220,7 @@ static void maintain(struct store_writer *writer, bool idle)
         note_upkeep(writer, store_maintain(writer->options.store, idle, &error), &error);
 }
 
-static void prune_if_due(struct store_writer *writer)
+static void prune_if_due(struct store_writer *writer, bool busy)
 {
     int64_t now = clock_monotonic(writer->options.clock);
     struct error error = ERROR_INIT;
@@ -232,7 +232,7 @@ static void prune_if_due(struct store_writer *writer)
         store_prune(writer->options.store, &writer->options.retention, &more, &error), &error);
     if (!more)
         writer->next_prune_usec = now + PRUNE_USEC;
-    else if (writer->queue)
+    else if (busy)
         writer->next_prune_usec = now + PRUNE_STEP_USEC;
 }
 
@@ -273,13 +273,12 @@ static void *run(void *argument)
         take_posted(writer);
         if (writer->queue) {
             work_off(writer);
-            take_posted(writer);
-            maintain(writer, !writer->queue);
-            prune_if_due(writer);
+            maintain(writer, false);
+            prune_if_due(writer, true);
         } else if (is_stopping) {
             return NULL;
         } else {
-            prune_if_due(writer);
+            prune_if_due(writer, false);
             maintain(writer, true);
             wait_for_work(writer);
         }

@@ -13,6 +13,7 @@
 #include "util/log.h"
 
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -52,8 +53,10 @@ struct fake {
     /* What becomes of an item; NULL: delivered. Under the lock. */
     enum sink_result (*decide)(struct fake *fake, const struct sink_item *item);
     const char *output;
-    sem_t *gate;                       /* deliver waits for it, each time */
-    void (*before)(struct fake *fake); /* on the runner's thread, at each deliver */
+    sem_t *gate; /* deliver waits for it, each time */
+    /* On the runner's thread, around each deliver. */
+    void (*before)(struct fake *fake);
+    void (*after)(struct fake *fake);
 
     pthread_mutex_t lock;
     unsigned int makes, frees, starts, start_failures, reopens, cancels;
@@ -199,6 +202,8 @@ static inline void fake_deliver(struct sink *base, struct sink_item **items, siz
             break;
         }
     }
+    if (fake->after)
+        fake->after(fake);
 }
 
 static inline void fake_cancel(struct sink *base)
@@ -483,8 +488,6 @@ static inline void rig_close(void)
     store_close(rig_store);
 }
 
-static inline void rig_done(struct store_work *work);
-
 struct rig_append {
     struct store_work work;
     sem_t done;
@@ -495,20 +498,37 @@ static inline void rig_done(struct store_work *work)
     sem_post(&((struct rig_append *)work)->done);
 }
 
+static inline void rig_post(struct rig_append *append, const struct delivery *delivery)
+{
+    *append = (struct rig_append){
+        .work = {.kind = STORE_WORK_APPEND, .done = rig_done, .append = {.delivery = delivery}},
+    };
+    sem_init(&append->done, 0, 0);
+    store_writer_post(rig_writer, &append->work);
+}
+
+/* Waits for the verdict; what was refused along with a settle is sent again, as SASHA would. */
+static inline uint64_t rig_wait(struct rig_append *append, const struct delivery *delivery)
+{
+    for (;;) {
+        while (sem_wait(&append->done) < 0)
+            ;
+        sem_destroy(&append->done);
+        if (append->work.append.verdict != STORE_VERDICT_REFUSED)
+            break;
+        rig_post(append, delivery);
+    }
+    ck_assert_int_eq(append->work.append.verdict, STORE_VERDICT_STORED);
+    return append->work.append.seq;
+}
+
 /* Stores one delivery and returns its seq. */
 static inline uint64_t rig_append(const struct delivery *delivery)
 {
-    struct rig_append append = {
-        .work = {.kind = STORE_WORK_APPEND, .done = rig_done, .append = {.delivery = delivery}},
-    };
+    struct rig_append append;
 
-    sem_init(&append.done, 0, 0);
-    store_writer_post(rig_writer, &append.work);
-    while (sem_wait(&append.done) < 0)
-        ;
-    sem_destroy(&append.done);
-    ck_assert_int_eq(append.work.append.verdict, STORE_VERDICT_STORED);
-    return append.work.append.seq;
+    rig_post(&append, delivery);
+    return rig_wait(&append, delivery);
 }
 
 static inline uint64_t rig_send_as(const char *job, const char *status, int64_t updated_at)
@@ -557,17 +577,10 @@ static inline void rig_send_many(const char *job, size_t n)
             .body_length = 2,
         };
         memcpy(deliveries[i].id_digest.bytes, &rig_ids, sizeof(rig_ids));
-        appends[i].work.kind = STORE_WORK_APPEND;
-        appends[i].work.done = rig_done;
-        appends[i].work.append.delivery = &deliveries[i];
-        sem_init(&appends[i].done, 0, 0);
-        store_writer_post(rig_writer, &appends[i].work);
+        rig_post(&appends[i], &deliveries[i]);
     }
-    for (size_t i = 0; i < n; i++) {
-        while (sem_wait(&appends[i].done) < 0)
-            ;
-        sem_destroy(&appends[i].done);
-    }
+    for (size_t i = 0; i < n; i++)
+        rig_wait(&appends[i], &deliveries[i]);
     free(appends);
     free(deliveries);
 }
