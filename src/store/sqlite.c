@@ -70,7 +70,7 @@ static int insist(
     int r;
 
     snprintf(sql, sizeof(sql), "PRAGMA %s = %s", name, set);
-    r = db_errno(db, db_exec(db, sql), error, sql);
+    r = db_errno(db, db_exec(db, sql), error, "set the database up for durable commits");
     if (r < 0)
         return r;
     snprintf(sql, sizeof(sql), "PRAGMA %s", name);

@@ -141,7 +141,9 @@ int db_pragma(struct db *db, const char *sql, char *buffer, size_t size, struct 
             snprintf(buffer, size, "%s", (const char *)sqlite3_column_text(statement, 0));
         sqlite3_finalize(statement);
     }
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_errno(db, rc, error, sql);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE
+               ? 0
+               : db_errno(db, rc, error, "read how the database is set up");
 }
 
 /* ---- codes ---- */

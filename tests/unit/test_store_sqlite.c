@@ -210,20 +210,21 @@ START_TEST(test_a_reader_keeps_open_from_bringing_the_wal_home)
 }
 END_TEST
 
+static const char *const damages[] = {
+    "UPDATE deliveries SET body = x'7b7c' WHERE seq = 2",
+    "UPDATE deliveries SET body = x'7b7d00' WHERE seq = 2",
+    "UPDATE deliveries SET body = x'' WHERE seq = 2",
+    "UPDATE deliveries SET request_id = request_id || 'x' WHERE seq = 2",
+    "UPDATE deliveries SET job_id = endpoint, endpoint = job_id WHERE seq = 2",
+    "UPDATE deliveries SET status = 'completed' WHERE seq = 2",
+    "UPDATE deliveries SET stale = 1 - stale WHERE seq = 2",
+    "UPDATE deliveries SET updated_at = updated_at + 1 WHERE seq = 2",
+    ("UPDATE deliveries SET seq = 4 WHERE seq = 3; UPDATE deliveries SET seq = 3 WHERE seq = 2;"
+     "UPDATE deliveries SET seq = 2 WHERE seq = 4"),
+};
+
 START_TEST(test_a_damaged_body_is_never_returned)
 {
-    static const char *const damages[] = {
-        "UPDATE deliveries SET body = x'7b7c' WHERE seq = 2",
-        "UPDATE deliveries SET body = x'7b7d00' WHERE seq = 2",
-        "UPDATE deliveries SET body = x'' WHERE seq = 2",
-        "UPDATE deliveries SET request_id = request_id || 'x' WHERE seq = 2",
-        "UPDATE deliveries SET job_id = endpoint, endpoint = job_id WHERE seq = 2",
-        "UPDATE deliveries SET status = 'completed' WHERE seq = 2",
-        "UPDATE deliveries SET stale = 1 - stale WHERE seq = 2",
-        "UPDATE deliveries SET updated_at = updated_at + 1 WHERE seq = 2",
-        "UPDATE deliveries SET seq = 4 WHERE seq = 3; UPDATE deliveries SET seq = 3 WHERE seq = 2;"
-        "UPDATE deliveries SET seq = 2 WHERE seq = 4",
-    };
     struct delivery *delivery = NULL;
 
     rig_start(RIG_SQLITE);
@@ -510,7 +511,7 @@ int main(void)
     tcase_add_test(errors, test_one_process_at_a_time);
     tcase_add_loop_test(errors, test_refused, 0, (int)ARRAY_SIZE(refused_rows));
     tcase_add_test(errors, test_a_reader_keeps_open_from_bringing_the_wal_home);
-    tcase_add_loop_test(errors, test_a_damaged_body_is_never_returned, 0, 9);
+    tcase_add_loop_test(errors, test_a_damaged_body_is_never_returned, 0, (int)ARRAY_SIZE(damages));
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
     suite_add_tcase(suite, errors);
