@@ -122,23 +122,36 @@ enum store_result sqlite_maintain(struct store *base, bool idle, struct error *e
 
 /* ---- room ---- */
 
+/* Of the room above the floor, the share that is given out unseen: one in so many. */
+#define UNSEEN_SHARE 8
+
+static bool is_look_due(const struct sqlite_disk *disk, int64_t now)
+{
+    uint64_t above = disk->free_bytes > disk->floor ? disk->free_bytes - disk->floor : 0;
+
+    return now >= disk->next_look_usec ||
+           (!disk->below_floor && disk->unseen_bytes > above / UNSEEN_SHARE);
+}
+
 static void look_at_disk(struct sqlite_store *store)
 {
     struct sqlite_disk *disk = &store->disk;
     int64_t now = clock_monotonic(store->clock);
     struct statvfs room;
 
-    if (now < disk->next_look_usec)
+    if (!is_look_due(disk, now))
         return;
     disk->next_look_usec = now + USEC_PER_SEC;
+    disk->unseen_bytes = 0;
     if (statvfs(store->path, &room) < 0)
         return; /* what was true a second ago is the best guess; a full disk says so itself */
     disk->free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
     disk->below_floor = rule_is_below_floor(disk->below_floor, disk->free_bytes, disk->floor);
 }
 
-bool sqlite_has_room(struct sqlite_store *store, struct error *error)
+bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *error)
 {
+    store->disk.unseen_bytes += bytes;
     look_at_disk(store);
     if (store->disk.below_floor) {
         error_set(error, ENOSPC,

@@ -31,10 +31,12 @@ struct sqlite_state {
     struct sqlite_mark last_mark;
 };
 
-/* The disk's room, looked at no more than once a second. */
+/* The disk's room. It is looked at again after a second, or when what was taken since could come
+ * near the floor. */
 struct sqlite_disk {
     uint64_t floor;
     uint64_t free_bytes;
+    uint64_t unseen_bytes;  /* taken since the last look */
     int64_t next_look_usec; /* monotonic */
     bool below_floor;
 };
@@ -143,8 +145,8 @@ int wal_bring_home(struct sqlite_store *store, struct error *error);
 /* Starts counting frames. */
 void wal_watch(struct sqlite_store *store);
 
-/* Whether appends may be taken; `error` says why not. */
-bool sqlite_has_room(struct sqlite_store *store, struct error *error);
+/* Whether appends of so many bytes may be taken; `error` says why not. */
+bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *error);
 
 void sqlite_get_stats(struct store *store, struct store_stats *ret_stats);
 
