@@ -174,13 +174,14 @@ static inline void fake_deliver(struct sink *base, struct sink_item **items, siz
     pthread_mutex_lock(&fake->lock);
     if (n > fake->batch_max)
         fake->batch_max = (unsigned int)n;
+    enum fake_mode mode = fake->mode;
     pthread_mutex_unlock(&fake->lock);
     for (size_t i = 0; i < n; i++) {
         ck_assert_ptr_nonnull(items[i]->delivery->body);
         taken[i] = fake_take(sink, items[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        switch (fake->mode) {
+        switch (mode) {
         case FAKE_AT_ONCE:
             /* Of a batch, what comes after a failure was not tried. */
             pthread_mutex_lock(&fake->lock);
@@ -395,12 +396,8 @@ static inline int rig_reader_open(
 {
     int r = rig_real_ops->reader_open(store, ret_reader, error);
 
-    if (r == 0) {
-        rig_real_reader_ops = (*ret_reader)->ops;
-        rig_reader_ops = *rig_real_reader_ops;
-        rig_reader_ops.fetch = rig_fetch;
+    if (r == 0)
         (*ret_reader)->ops = &rig_reader_ops;
-    }
     return r;
 }
 
@@ -420,10 +417,16 @@ static inline void rig_open(void)
 {
     const struct store_options options = {.path = "", .clock = clock_system()};
     struct error error = ERROR_INIT;
+    struct store_reader *reader;
 
     log_set_level(getenv("RIG_LOG") ? LOG_LEVEL_DEBUG : (enum log_level)0);
     ck_assert_int_eq(store_open_memory(&options, &rig_store, &error), 0);
     rig_real_ops = rig_store->ops;
+    ck_assert_int_eq(store_reader_open(rig_store, &reader, &error), 0);
+    rig_real_reader_ops = reader->ops;
+    rig_reader_ops = *rig_real_reader_ops;
+    rig_reader_ops.fetch = rig_fetch;
+    store_reader_close(reader);
     rig_ops = *rig_real_ops;
     rig_ops.commit = rig_commit;
     rig_ops.reader_open = rig_reader_open;

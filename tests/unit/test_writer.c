@@ -291,6 +291,25 @@ START_TEST(test_pruning_each_minute)
 }
 END_TEST
 
+static void pass_a_minute(struct store *store, void *context)
+{
+    rig_advance(61 * USEC_PER_SEC);
+}
+
+/* While work keeps coming, pruning takes a step now and then, not one for each batch. */
+START_TEST(test_pruning_yields_to_work)
+{
+    start_fake();
+    fake.more_prunes = 1000;
+    ck_assert_int_eq(store_writer_call(writer, pass_a_minute, NULL), STORE_OK);
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_uint_eq(fake.prunes, 1);
+    fake.more_prunes = 0;
+    store_writer_stop(writer);
+}
+END_TEST
+
 START_TEST(test_tidies_up_when_it_is_quiet)
 {
     unsigned int before;
@@ -565,6 +584,7 @@ int main(void)
     tcase_add_test(core, test_a_call_runs_between_batches);
     tcase_add_test(core, test_stop_works_off_what_waits);
     tcase_add_test(core, test_pruning_each_minute);
+    tcase_add_test(core, test_pruning_yields_to_work);
     tcase_add_test(core, test_tidies_up_when_it_is_quiet);
     tcase_add_test(limits, test_batches_are_bounded);
     tcase_add_test(errors, test_the_nth_call_fails);
