@@ -193,12 +193,18 @@ echo "$SASHA_JOB_ID" >>notes
 {script}""")
     conf.exec_sink("dead", hook.command, retry_first="20ms", retry_max="40ms", retry_attempts=3)
     daemon.start()
-    daemon.accept(make_job("bad"))
+    callback = daemon.accept(make_job("bad"))
     event = daemon.wait_event("delivery-dead", lambda event: event.get("sink") == "dead")
     daemon.accept(make_job("good"))
     hook.wait_notes(runs + 1)
     assert hook.note() == ["bad"] * runs + ["good"]
     assert event["level"] == "err"
+    daemon.stop()
+    store = conf.store["path"]
+    assert query(store, "SELECT seq, attempts FROM progress JOIN sinks ON sinks.id = sink "
+                        "WHERE name = 'dead' AND state = 2") == [(1, runs)]
+    assert query(store, "SELECT delivered FROM sinks WHERE name = 'dead'") == [(1,)]
+    assert query(store, "SELECT body FROM deliveries WHERE seq = 1") == [(callback.body,)]
 
 
 def test_a_failing_job_holds_up_only_its_own(conf, daemon):
