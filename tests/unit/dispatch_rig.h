@@ -521,7 +521,8 @@ static inline uint64_t rig_wait(struct rig_append *append, const struct delivery
             break;
         rig_post(append, delivery);
     }
-    ck_assert_int_eq(append->work.append.verdict, STORE_VERDICT_STORED);
+    if (append->work.append.verdict != STORE_VERDICT_STORED)
+        ck_abort_msg("verdict %d", (int)append->work.append.verdict);
     return append->work.append.seq;
 }
 

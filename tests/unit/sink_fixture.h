@@ -224,3 +224,14 @@ static inline char *read_text(const char *path)
     }
     return text;
 }
+
+/* NUL-terminated, owned by the caller. Not strndup, which may look beyond what has no NUL. */
+static inline char *copy_text(const void *data, size_t length)
+{
+    char *text = calloc(1, length + 1);
+
+    ck_assert_ptr_nonnull(text);
+    if (length > 0)
+        memcpy(text, data, length);
+    return text;
+}

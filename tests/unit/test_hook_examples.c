@@ -36,8 +36,7 @@ static char *run_example(struct delivery *delivery, bool replay)
     fixture->items[i].replay = replay;
     fixture_deliver(fixture, i);
     ck_assert(fixture_run(fixture, 25000));
-    return strndup(
-        fixture->items[i].output ? fixture->items[i].output : "", fixture->items[i].output_length);
+    return copy_text(fixture->items[i].output, fixture->items[i].output_length);
 }
 
 static struct delivery *make_result(uint64_t seq, const char *expires_at)
@@ -57,7 +56,7 @@ START_TEST(publish_publishes_once)
     const char *folder = fixture_path(fixture, "published");
     CLEANUP(free) char *first = NULL, *again = NULL, *got = NULL;
     struct delivery *delivery = make_result(1, "2999-01-01T00:00:00Z");
-    char *want = strndup((const char *)delivery->body, delivery->body_length);
+    char *want = copy_text(delivery->body, delivery->body_length);
     char *file;
 
     make_example("publish.sh", folder);
