@@ -7,9 +7,10 @@
 #include "daemon/options.h"
 #include "util/fd.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 /* Shows faults as they are: this is for a person at a terminal. */
 static int check(const struct options *options)
@@ -39,9 +40,24 @@ static int check(const struct options *options)
     return status;
 }
 
+/* Where 0, 1 or 2 is closed, the next file to be opened would take its number, and whatever is
+ * written to the log would go into it. */
+static void ensure_stdio(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
+
+    ensure_stdio();
 
     switch (options_parse(argc, argv, &options)) {
     case OPTIONS_SHOWN:

@@ -3,7 +3,7 @@
  *
  * The looks at the file system answer a question of now: a program can go away later, and its sink
  * then fails and retries. They are made so that a slip in the conf shows at start. A client does
- * not run sinks, so it makes none of them.
+ * not run sinks, so it looks only at which files are the same.
  *
  * A hook runs with our rights, so whoever can write the program has them. Always refused: a program
  * that everybody can write. As root also: one that belongs to another user or that a group but
@@ -12,6 +12,7 @@
 
 #include "config/build.h"
 
+#include "config/places.h"
 #include "config/texts.h"
 #include "util/cleanup.h"
 
@@ -121,18 +122,19 @@ static void check_file_path(const struct sink_build *at)
 {
     struct build *build = at->build;
     const struct config *config = build->config;
-    const char *path = at->sink->path;
+    const char *path = at->sink->path, *end;
     struct error error = ERROR_INIT;
 
     if (!path)
         return;
     for (const struct config_sink *sink = config->sinks; sink < at->sink; sink++)
-        if (sink->path && strcmp(sink->path, path) == 0)
+        if (sink->path && place_is_shared(path, sink->path))
             raw_fault(build->faults, at->section, "path",
                 "is that of sink \"%s\" too; give each sink its own file", sink->name);
-    if (config->store.path && strcmp(config->store.path, path) == 0)
-        raw_fault(
-            build->faults, at->section, "path", "is that of the store; give the sink its own file");
+    if (config->store.path && (end = place_in_store(path, config->store.path)))
+        raw_fault(build->faults, at->section, "path", "is that of %sthe store%s%s; %s",
+            *end ? "a file of " : "", *end ? ", its path with " : "", end,
+            "give the sink its own file");
     if (build->use == CONFIG_FOR_DAEMON && check_parent(path, &error) < 0)
         raw_fault(build->faults, at->section, "path", "\"%s\" %s", path, error.text);
 }

@@ -154,7 +154,7 @@ static void set_up_process(void)
 
 /* Raises the soft limit as far as the conf needs it; refuses a conf that the hard limit cannot
  * bear, rather than failing under load. */
-static int ensure_descriptors(const struct config *config, struct error *error)
+int daemon_ensure_descriptors(const struct config *config, struct error *error)
 {
     size_t needed = wiring_count_descriptors(config);
     struct rlimit limit;
@@ -238,7 +238,7 @@ static int start(struct daemon *daemon)
         .clock = clock_system(),
         .disk_floor = daemon->config->store.disk_floor,
     };
-    if (ensure_descriptors(daemon->config, &error) < 0)
+    if (daemon_ensure_descriptors(daemon->config, &error) < 0)
         status = EX_CONFIG;
     else if (set_up_loop(daemon, &error) < 0)
         status = EX_OSERR;
@@ -261,16 +261,16 @@ static int start(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
-    const struct config_server *server = &daemon->config->server;
     bool failed = daemon->exit_status != EX_OK; /* nothing can be kept any more: be quick */
 
     if (daemon->intake) {
         intake_drain(daemon->intake);
-        intake_stop(daemon->intake,
-            failed ? FAILED_ANSWER_LIMIT : server->commit_timeout_usec + ANSWER_LIMIT);
+        intake_stop(
+            daemon->intake, failed ? FAILED_ANSWER_LIMIT
+                                   : daemon->started->server.commit_timeout_usec + ANSWER_LIMIT);
     }
     if (daemon->dispatch)
-        dispatch_stop(daemon->dispatch, failed ? 0 : server->drain_timeout_usec);
+        dispatch_stop(daemon->dispatch, failed ? 0 : daemon->config->server.drain_timeout_usec);
     if (daemon->writer)
         store_writer_stop(daemon->writer);
     if (daemon->store)
@@ -294,6 +294,7 @@ int daemon_run(const char *config_file)
         return EX_CONFIG;
     }
     config_faults_done(&faults);
+    daemon.started = daemon.config;
     log_init(daemon.config->log.level, daemon.config->log.format);
     set_up_process();
 
@@ -310,6 +311,8 @@ int daemon_run(const char *config_file)
         notify_stopping("Draining");
     }
     stop(&daemon);
+    if (daemon.started != daemon.config)
+        config_free(daemon.started);
     config_free(daemon.config);
     if (daemon.exit_status == EX_OK)
         log_info("stopped", "stopped");

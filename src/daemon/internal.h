@@ -13,7 +13,9 @@
 #include <systemd/sd-event.h>
 
 struct daemon {
-    struct config *config; /* owned; the one in force */
+    struct config *config;  /* owned; the one in force */
+    struct config *started; /* owned; the one of the start, whose server, admin and store sections
+                               and log format are in force; may be `config` itself */
     sd_event *event;
     struct store *store;
     struct store_writer *writer;
@@ -29,6 +31,9 @@ struct daemon {
 
 /* Logs each fault of a conf as a line of its own (daemon.c). */
 void daemon_log_faults(const struct config_faults *faults);
+
+/* Raises the limit of open files as far as the conf needs it (daemon.c). */
+int daemon_ensure_descriptors(const struct config *config, struct error *error);
 
 /* SIGHUP (reload.c). All or nothing: on any fault the conf in force stays and the log says so.
  * Files are reopened in both cases. */

@@ -9,6 +9,7 @@
 #include "daemon/internal.h"
 #include "daemon/wiring.h"
 
+#include "config/places.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
@@ -40,18 +41,33 @@ static bool stores_equal(const struct config_store *a, const struct config_store
            a->keep_ids_usec == b->keep_ids_usec && a->disk_floor == b->disk_floor;
 }
 
-static void tell_what_needs_a_restart(const struct config *old, const struct config *new)
+static void tell_what_needs_a_restart(const struct config *started, const struct config *new)
 {
     static const char text[] = "the change in section '%s' takes effect at the next restart";
 
-    if (!servers_equal(&old->server, &new->server))
+    if (!servers_equal(&started->server, &new->server))
         log_warning("needs-restart", text, "server");
-    if (!stores_equal(&old->store, &new->store))
+    if (!stores_equal(&started->store, &new->store))
         log_warning("needs-restart", text, "store");
-    if (!lists_equal(&old->admin.listen, &new->admin.listen))
+    if (!lists_equal(&started->admin.listen, &new->admin.listen))
         log_warning("needs-restart", text, "admin");
-    if (old->log.format != new->log.format)
+    if (started->log.format != new->log.format)
         log_warning("needs-restart", text, "log");
+}
+
+/* The store stays where it was at start, whatever the new conf says of it. */
+static int keep_off_the_store(
+    const struct config *started, const struct config *config, struct error *error)
+{
+    for (size_t i = 0; i < config->n_sinks; i++) {
+        const struct config_sink *sink = &config->sinks[i];
+
+        if (sink->path && place_in_store(sink->path, started->store.path))
+            return error_set(error, EINVAL,
+                "sink \"%s\": path: is that of the store in use, %s; give the sink its own file",
+                sink->name, started->store.path);
+    }
+    return 0;
 }
 
 /* Puts the new conf in force. On failure nothing has changed. */
@@ -64,6 +80,10 @@ static int apply(struct daemon *daemon, const struct config *config, struct erro
 
     if (r < 0)
         error_errno(error, -r, "cannot take in the new conf");
+    else
+        r = keep_off_the_store(daemon->started, config, error);
+    if (r == 0)
+        r = daemon_ensure_descriptors(config, error);
     if (r == 0)
         r = intake_prepare(daemon->intake, &wiring.verify, &intake_change, error);
     if (r == 0)
@@ -93,8 +113,9 @@ void daemon_reload(struct daemon *daemon)
     } else if (apply(daemon, config, &error) < 0) {
         log_err("reload-failed", "%s; the old conf stays in force", error.text);
     } else {
-        tell_what_needs_a_restart(daemon->config, config);
-        config_free(daemon->config);
+        tell_what_needs_a_restart(daemon->started, config);
+        if (daemon->config != daemon->started)
+            config_free(daemon->config);
         daemon->config = TAKE(config);
         log_info("reloaded", "reloaded %s", daemon->config->file);
     }

@@ -20,6 +20,7 @@
 #include "util/hash.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 void claim_init(struct runner *runner)
@@ -158,11 +159,27 @@ static int on_row(const struct store_row *row, void *context)
     return reading->result;
 }
 
+/* Deliveries that a damaged store has lost: their seqs are not there. The frontier has to account
+ * for them, or it would never get past; there is nothing to deliver, so they count as filtered. */
+static void pass_over_gap(struct runner *runner, uint64_t seq)
+{
+    uint64_t first = runner->queue.cursor + 1;
+
+    if (seq == first)
+        return;
+    log_event(LOG_LEVEL_ERR, "deliveries-missing", LOG_FIELDS({"sink", runner->name}),
+        "sink %s: deliveries %" PRIu64 " to %" PRIu64
+        " are missing from the store, which is damaged; restore a backup to get them back",
+        runner->name, first, seq - 1);
+    queue_claim_filtered(&runner->queue, seq - 1);
+}
+
 static int on_delivery(const struct delivery *delivery, void *context)
 {
     struct reading *reading = context;
     struct runner *runner = reading->runner;
 
+    pass_over_gap(runner, delivery->seq);
     if (was_found(runner, delivery->seq))
         reading->result = queue_claim_delivered(&runner->queue, delivery->seq);
     else if (!filter_passes(runner->options, delivery))

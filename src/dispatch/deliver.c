@@ -111,18 +111,20 @@ static void log_failure(struct runner *runner, const struct attempt *attempt, in
 {
     struct names names;
     uint64_t left_out;
+    char others[48] = "";
 
     if (!log_limit_pass(&runner->failure_limit, runner_now(runner), LOG_INTERVAL_USEC, &left_out))
         return;
     name_attempt(attempt, &names);
+    if (left_out > 0)
+        snprintf(others, sizeof(others), " (%" PRIu64 " such lines left out)", left_out);
     log_event(LOG_LEVEL_WARNING, "delivery-failed",
         LOG_FIELDS({"sink", runner->name}, {"seq", names.seq},
             {"job_id", attempt->delivery->job_id}, {"request_id", attempt->delivery->request_id},
             {"attempt", names.attempt}, {"result", attempt->item.result}),
-        "sink %s: attempt %s of %u at delivery %s failed: %s; next in %.1f s (%" PRIu64
-        " such lines left out)",
-        runner->name, names.attempt, runner->options->retry.attempts, names.seq, names.result,
-        (double)delay_usec / (double)USEC_PER_SEC, left_out);
+        "sink %s: attempt %s of %u at delivery %s failed: %s; next in %.1f s%s", runner->name,
+        names.attempt, runner->options->retry.attempts, names.seq, names.result,
+        (double)delay_usec / (double)USEC_PER_SEC, others);
 }
 
 static void log_breaker(struct runner *runner, enum breaker_change change, const char *result)

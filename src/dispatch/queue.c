@@ -216,12 +216,14 @@ int queue_claim_delivered(struct queue *queue, uint64_t seq)
 
 void queue_claim_filtered(struct queue *queue, uint64_t seq)
 {
+    uint64_t n = seq - queue->cursor;
+
     ASSERT(seq > queue->cursor);
     queue->cursor = seq;
     if (queue->fresh_tail)
-        queue->fresh_tail->filtered_after++;
+        queue->fresh_tail->filtered_after += n;
     else
-        queue->filtered_first++;
+        queue->filtered_first += n;
 }
 
 int queue_settle_row(struct queue *queue, uint64_t seq, enum task_write write)

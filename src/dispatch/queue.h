@@ -51,7 +51,7 @@ struct task {
     struct attempt *attempt; /* owned: running, or to be recorded with the next write */
     uint32_t attempts;       /* so far */
     uint32_t failed_mark;    /* the breaker's */
-    uint32_t filtered_after; /* filtered deliveries between this fresh task and the next */
+    uint64_t filtered_after; /* filtered deliveries between this fresh task and the next */
     enum task_write write : 8;
     bool running : 1;
     bool replay : 1;
@@ -112,7 +112,7 @@ int queue_claim(struct queue *queue, uint64_t seq, uint64_t key, int64_t now_use
 /* Claims one that needs no doing: it counts as delivered. */
 int queue_claim_delivered(struct queue *queue, uint64_t seq);
 
-/* Claims one that the sink does not want. */
+/* Claims one that the sink does not want, and with it all before it that were not claimed. */
 void queue_claim_filtered(struct queue *queue, uint64_t seq);
 
 /* A row that needs no doing; `write` is WRITE_DELIVERED or WRITE_FILTERED. */

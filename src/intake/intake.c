@@ -77,7 +77,7 @@ static int check_listening(int fd, struct error *error)
 static int shared_init(
     struct shared *shared, const struct intake_options *options, struct error *error)
 {
-    const size_t four = 4 * options->max_body;
+    const size_t five = 5 * options->max_body; /* seven eighths of it hold four */
     int r;
 
     *shared = (struct shared){
@@ -90,7 +90,7 @@ static int shared_init(
         .writer = options->writer,
         .clock = options->clock,
         .n_listen_fds = options->n_listen_fds,
-        .body_bytes_max = four > SHARED_BODY_BYTES ? four : SHARED_BODY_BYTES,
+        .body_bytes_max = five > SHARED_BODY_BYTES ? five : SHARED_BODY_BYTES,
         .stop_at_usec = USEC_INFINITY,
         .listen_users = options->workers + 1,
     };
@@ -205,6 +205,21 @@ void intake_drain(struct intake *intake)
         mailbox_wake(&intake->workers[i].mailbox);
 }
 
+/* Runs on the writer's thread after everything that was posted before it. */
+static void pass(struct store *store, void *context)
+{
+    (void)store;
+    (void)context;
+}
+
+/* That a worker has taken its last verdict back does not mean that the writer is done with it: it
+ * may still be about to wake that worker's mailbox, or to tell that something was stored. Once a
+ * call has come through behind it, it is. */
+static void wait_for_writer(struct store_writer *writer)
+{
+    (void)store_writer_call(writer, pass, NULL);
+}
+
 void intake_stop(struct intake *intake, int64_t limit_usec)
 {
     int64_t stop_at = 0;
@@ -215,6 +230,7 @@ void intake_stop(struct intake *intake, int64_t limit_usec)
         stop_at = USEC_INFINITY - 1;
     atomic_store(&intake->shared.stop_at_usec, stop_at);
     stop_workers(intake);
+    wait_for_writer(intake->shared.writer);
     intake_free(intake);
 }
 

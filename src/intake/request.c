@@ -16,10 +16,6 @@
 /* Memory for a target that is kept for the connection's next request. */
 #define TARGET_KEPT 1024
 
-/* A body of known size gets its memory at once up to here; a larger one as it comes, so that a
- * promise of many bytes costs nothing. */
-#define BODY_AT_ONCE ((size_t)16 << 10)
-
 void request_init(struct request *request, struct connection *connection)
 {
     *request = (struct request){.connection = connection};
@@ -48,7 +44,8 @@ static bool make_room(struct request *request, size_t more)
     if (buf_reserve(body, more) < 0)
         return false;
     if (body->capacity > request->charged) {
-        if (!shared_charge(worker_of(request)->shared, body->capacity - request->charged))
+        if (!shared_charge(
+                worker_of(request)->shared, body->capacity - request->charged, body->capacity))
             return false;
         request->charged = body->capacity;
     }
@@ -266,7 +263,8 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
         return MHD_YES;
     }
     request->phase = REQUEST_GATHER;
-    if (framing.has_length && framing.content_length <= BODY_AT_ONCE &&
+    /* A larger one gets its memory as it comes, so that a promise of many bytes costs nothing. */
+    if (framing.has_length && framing.content_length <= SHARED_SMALL_BODY &&
         !make_room(request, (size_t)framing.content_length))
         refuse(request, REASON_OVERLOAD, "no memory for the body");
     return MHD_YES;

@@ -6,12 +6,15 @@
 
 #include <unistd.h>
 
-bool shared_charge(struct shared *shared, size_t bytes)
+bool shared_charge(struct shared *shared, size_t bytes, size_t total)
 {
+    const size_t max = total > SHARED_SMALL_BODY
+                           ? shared->body_bytes_max - shared->body_bytes_max / 8
+                           : shared->body_bytes_max;
     const size_t before =
         atomic_fetch_add_explicit(&shared->body_bytes, bytes, memory_order_relaxed);
 
-    if (bytes <= shared->body_bytes_max && before <= shared->body_bytes_max - bytes)
+    if (bytes <= max && before <= max - bytes)
         return true;
     shared_release(shared, bytes);
     return false;

@@ -40,8 +40,11 @@ struct shared {
     struct intake_stats stats;
 };
 
-/* Takes room for body bytes; false when there is none. */
-bool shared_charge(struct shared *shared, size_t bytes);
+/* Takes room for body bytes; false when there is none. An eighth is kept for bodies of up to
+ * SHARED_SMALL_BODY bytes (`total` is what the request would have then), so that large ones, which
+ * a peer may begin before anything of it is proven, cannot keep out callbacks of the usual size. */
+#define SHARED_SMALL_BODY ((size_t)16 << 10)
+bool shared_charge(struct shared *shared, size_t bytes, size_t total);
 void shared_release(struct shared *shared, size_t bytes);
 
 /* Lets go of the listening sockets; the last one closes them. */

@@ -27,7 +27,7 @@ struct delivery {
     bool terminal;            /* the Job's status is final */
     bool stale;               /* older than one already accepted for the job; set by the store */
 
-    struct digest id_digest;   /* of endpoint name, NUL, request id: what dedup goes by */
+    struct digest id_digest;   /* of public_url, NUL, request id: what dedup goes by */
     struct digest body_digest; /* of the raw body: tells a duplicate from a conflict */
 
     const char *endpoint;   /* name in the conf */

@@ -11,6 +11,9 @@
  * and a status that is not final after one that is, does not replace it, and counts as delivered.
  * So neither a stale notification nor a replayed one takes a job back to where it was. A file that
  * cannot be read as one of ours is replaced.
+ *
+ * Files fail each on its own. What fails the directory, or all of a batch alike (a full disk), ends
+ * the batch as in a file of lines: an attempt is counted for the first only.
  */
 
 #include "job/job.h"
@@ -201,6 +204,16 @@ static void finish_one(const struct job_sink *sink, struct sink_item *item, int6
     }
 }
 
+/* Whether all failed, and in the same way: then it is not about any one of them. */
+static bool failed_alike(const struct verdict *verdicts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (verdicts[i].outcome != OUTCOME_FAILED ||
+            verdicts[i].error.code != verdicts[0].error.code)
+            return false;
+    return true;
+}
+
 /* Files are independent of each other: one that fails does not hold up the others. */
 static void job_deliver(struct sink *base, struct sink_item **items, size_t n)
 {
@@ -218,14 +231,17 @@ static void job_deliver(struct sink *base, struct sink_item **items, size_t n)
     if (directory >= 0) {
         for (size_t i = 0; i < n; i++)
             deliver_one(sink, directory, items[i]->delivery, &verdicts[i]);
-        if (fsync(directory) < 0)
+        if (failed_alike(verdicts, n))
+            error = verdicts[0].error;
+        else if (fsync(directory) < 0)
             error_errno(&error, errno, "sync of directory");
     }
-    for (size_t i = 0; i < n; i++) {
-        if (error.code)
-            verdicts[i] = (struct verdict){.outcome = OUTCOME_FAILED, .error = error};
-        finish_one(sink, items[i], begun_usec, &verdicts[i]);
+    if (error.code) {
+        item_end_failed_batch(items, n, &sink->host, begun_usec, &error);
+        return;
     }
+    for (size_t i = 0; i < n; i++)
+        finish_one(sink, items[i], begun_usec, &verdicts[i]);
 }
 
 static int job_start(struct sink *sink, const struct sink_host *host, struct error *error)

@@ -86,8 +86,8 @@ void lines_done(struct lines *lines)
 static int lock_file(int fd, struct error *error)
 {
     while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno == EWOULDBLOCK)
-            return error_set(error, EBUSY, "open: in use by another sink or daemon");
+        if (errno == EWOULDBLOCK) /* nothing was tried yet: EAGAIN counts no attempt */
+            return error_set(error, EAGAIN, "open: in use by another sink or daemon");
         if (errno != EINTR)
             return error_errno(error, errno, "lock");
     }

@@ -33,6 +33,9 @@
 #define CONFIRM_FIRST_MSEC 1
 #define CONFIRM_MAX_MSEC 16
 
+/* Of what the peer sends so many reads are thrown away in one look. */
+#define CHECK_READS_MAX 16
+
 static int64_t msec_left(int64_t deadline_usec)
 {
     int64_t left = deadline_usec - clock_monotonic(clock_system());
@@ -215,18 +218,21 @@ int syslog_socket_send(struct syslog_socket *socket, const struct buf *message,
     return r < 0 ? error_errno(error, -r, "send") : 0;
 }
 
-/* What a receiver sends back is thrown away; the end of it means that it has closed. */
+/* What a receiver sends back is thrown away; the end of it means that it has closed. One that sends
+ * faster than we read is there, and is looked at again at the next message. */
 static int check_peer(int fd)
 {
     char scratch[512];
-    ssize_t length;
 
-    do
-        length = recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT);
-    while (length > 0 || (length < 0 && errno == EINTR));
-    if (length == 0)
-        return -EPIPE;
-    return errno == EAGAIN ? 0 : -errno;
+    for (unsigned int i = 0; i < CHECK_READS_MAX; i++) {
+        ssize_t length = recv(fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+
+        if (length == 0)
+            return -EPIPE;
+        if (length < 0 && errno != EINTR)
+            return errno == EAGAIN ? 0 : -errno;
+    }
+    return 0;
 }
 
 int syslog_socket_confirm(struct syslog_socket *socket, int64_t deadline_usec, struct error *error)

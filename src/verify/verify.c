@@ -200,12 +200,13 @@ static int make_digest(struct crypto *crypto, const struct crypto_part *parts, s
     return result;
 }
 
-static enum reason make_delivery(
-    struct verifier *verifier, const struct delivery *from, struct delivery **ret_delivery)
+static enum reason make_delivery(struct verifier *verifier, const struct verify_endpoint *endpoint,
+    const struct delivery *from, struct delivery **ret_delivery)
 {
-    /* With the NUL of the name, so that no name and id read as another name and id. */
+    /* What the signature covers, so that a renamed endpoint still knows its ids. With the NUL of
+     * the url, so that no url and id read as another url and id. */
     const struct crypto_part id_parts[] = {
-        {from->endpoint, strlen(from->endpoint) + 1},
+        {endpoint->public_url, strlen(endpoint->public_url) + 1},
         {from->request_id, strlen(from->request_id)},
     };
     const struct crypto_part body_part = {from->body, from->body_length};
@@ -262,7 +263,7 @@ enum reason verify_check_body(struct verifier *verifier, const struct verify_end
 
     memcpy(request_id, proof.request_id.data, proof.request_id.length);
     request_id[proof.request_id.length] = '\0';
-    return make_delivery(verifier,
+    return make_delivery(verifier, endpoint,
         &(struct delivery){
             .received_at_usec = now_usec,
             .updated_at_usec = job->updated_at_usec,

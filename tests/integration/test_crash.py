@@ -3,6 +3,10 @@
 The oracle is this process, which is never killed: it notes an obligation for each 2xx and compares
 with what the sinks got in the end: conservation, integrity, uniqueness, liveness."""
 
+import sqlite3
+from contextlib import closing
+
+from harness.callback import make_job
 from harness.load import Load
 from harness.paths import SLOWNESS
 from harness.sinks import Hook, read_bodies, wait_ids
@@ -10,6 +14,26 @@ from harness.stored import query
 from harness.wait import Stopwatch, wait_until
 
 KILLS = 10
+
+
+def test_a_lost_row_does_not_stop_the_others(conf, daemon):
+    """A damaged store in which a delivery is missing that a sink has not had yet: the sink says so and
+    goes on with the next."""
+    hook = Hook(conf.folder, "seen", 'echo "$SASHA_SEQ" >>notes; [ -e mended ]')
+    conf.exec_sink("seen", hook.command, retry_first="100ms", concurrency=1)
+    daemon.start()
+    for i in range(6):
+        daemon.accept(make_job("one"))
+    hook.wait_notes(1)
+    daemon.kill()
+    with closing(sqlite3.connect(conf.store["path"])) as store:
+        store.execute("DELETE FROM deliveries WHERE seq = 4")
+        store.commit()
+    (hook.folder / "mended").touch()
+    daemon.start()
+    wait_until(lambda: hook.note()[-1] == "6", "the last delivery")
+    assert "4" not in hook.note() and "5" in hook.note()
+    assert [event["level"] for event in daemon.events("deliveries-missing")] == ["err"]
 
 
 def test_nothing_acknowledged_is_lost(conf, daemon):

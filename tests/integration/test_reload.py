@@ -1,5 +1,6 @@
 """SIGHUP: all or nothing, and the log says which."""
 
+import resource
 import signal
 
 from harness.callback import new_token
@@ -81,13 +82,37 @@ def test_changed_sink_finishes_what_runs_under_the_old_options(conf, daemon):
 
 
 def test_what_needs_a_restart_is_said(conf, daemon):
+    """At every reload, as long as what runs is not what the conf says."""
     daemon.start()
     conf.server["workers"] = 3
     conf.store["keep_deliveries"] = "60d"
+    for times in (1, 2):
+        daemon.reload()
+        messages = [event["message"] for event in daemon.events("needs-restart")]
+        assert sum("server" in message for message in messages) == times
+        assert sum("store" in message for message in messages) == times
+
+
+def test_a_renamed_endpoint_still_knows_its_ids(conf, daemon):
+    """G3: dedup goes by the signed url, not by the name in the conf."""
+    daemon.start()
+    callback = daemon.accept()
+    conf.endpoints[0].name = "renamed"
     daemon.reload()
-    messages = [event["message"] for event in daemon.events("needs-restart")]
-    assert any("server" in message for message in messages)
-    assert any("store" in message for message in messages)
+    assert daemon.send(callback).status == 200
+
+
+def test_limit_of_open_files_follows_the_conf(conf, daemon):
+    hook = Hook(conf.folder, "many", "exit 0")
+    daemon.start()
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (1400, 8192))
+    conf.exec_sink("many", hook.command, concurrency=256)
+    daemon.reload()
+    assert resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)[0] > 2000
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (2000, 2000))
+    conf.sinks["many"]["concurrency"] = 255
+    daemon.reload()
+    assert "open files" in daemon.events("reload-failed")[-1]["message"]
 
 
 def test_reload_under_load_loses_nothing(conf, daemon):

@@ -18,6 +18,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,8 @@ struct store_writer {
     pthread_t thread;
     _Atomic enum rig_writer_mode mode;
     _Atomic bool stop;
+    _Atomic bool lingers; /* has something left to do after it gave a verdict back */
+    _Atomic bool let_go;  /* did it */
     _Atomic unsigned int posted;
     _Atomic unsigned int stored;
     struct digest ids[RIG_STORED_MAX], bodies[RIG_STORED_MAX];
@@ -79,6 +82,10 @@ RIG enum store_verdict rig_judge(struct store_writer *writer, const struct deliv
 
 RIG void rig_work(struct store_writer *writer, struct store_work *work)
 {
+    if (work->kind == STORE_WORK_CALL) {
+        work->done(work);
+        return;
+    }
     switch (atomic_load(&writer->mode)) {
     case RIG_WRITER_OK:
     case RIG_WRITER_HOLD:
@@ -96,6 +103,10 @@ RIG void rig_work(struct store_writer *writer, struct store_work *work)
         break;
     }
     work->done(work);
+    if (atomic_load(&writer->lingers)) {
+        usleep(100000);
+        atomic_store(&writer->let_go, true);
+    }
 }
 
 RIG void *rig_writer_run(void *context)
@@ -127,6 +138,29 @@ void store_writer_post(struct store_writer *writer, struct store_work *work)
 {
     atomic_fetch_add(&writer->posted, 1);
     mailbox_post(&writer->mailbox, &work->item);
+}
+
+struct rig_call {
+    struct store_work work;
+    sem_t done;
+};
+
+RIG void rig_call_done(struct store_work *work)
+{
+    sem_post(&MAILBOX_CONTAINER(work, struct rig_call, work)->done);
+}
+
+/* Only waits until it comes through. */
+enum store_result store_writer_call(
+    struct store_writer *writer, void (*call)(struct store *store, void *context), void *context)
+{
+    struct rig_call waiting = {.work = {.kind = STORE_WORK_CALL, .done = rig_call_done}};
+
+    sem_init(&waiting.done, 0, 0);
+    mailbox_post(&writer->mailbox, &waiting.work.item);
+    sem_wait(&waiting.done);
+    sem_destroy(&waiting.done);
+    return STORE_OK;
 }
 
 /* ---- the intake ---- */

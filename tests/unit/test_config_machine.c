@@ -74,6 +74,56 @@ START_TEST(root_runs_no_program_that_others_can_change)
 }
 END_TEST
 
+/* The daemon would write its lines into its own database. */
+#define STORE_AT_LINK "store { path = \"@T/link.db\" }\n"
+#define OF_STORE "2: sink \"s\": path: is that of "
+#define OWN_FILE "; give the sink its own file\n"
+#define BESIDE(end) OF_STORE "a file of the store, its path with " end OWN_FILE
+#define SINK_AT(path) "sink s { type = file path = \"" path "\" }\n"
+#define SHARED(line) \
+    line ": sink \"b\": path: is that of sink \"a\" too; give each sink its own file\n"
+
+static const struct row aliases[] = {
+    {STORE SINK_AT("@T/x.db"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T/./x.db"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T//x.db"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T/sub/../x.db"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T/here/x.db"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T/x.db-wal"), BESIDE("-wal")},
+    {STORE SINK_AT("@T//x.db-shm"), BESIDE("-shm")},
+    {STORE SINK_AT("@T/here/x.db-journal"), BESIDE("-journal")},
+    {STORE SINK_AT("@T/x.db.lock"), BESIDE(".lock")},
+    {STORE SINK_AT("@T/hard"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T/{job_id}"), OF_STORE "the store" OWN_FILE},
+    {STORE SINK_AT("@T/x.{job_id}.lock"), BESIDE(".lock")},
+    {STORE_AT_LINK SINK_AT("@T/x.db"), OF_STORE "the store" OWN_FILE},
+    {STORE_AT_LINK SINK_AT("@T/x.db-wal"), BESIDE("-wal")},
+    {STORE_AT_LINK SINK_AT("@T/link.db.lock"), BESIDE(".lock")},
+    {STORE SINK_AT("@T/{job_id}.json"), ""},
+    {STORE SINK_AT("@T/sub/x.db"), ""},
+    {STORE SINK_AT("@T/x.db-walk"), ""},
+    {STORE "sink a { type = file path = \"@T/l\" }\nsink b { type = file path = \"@T/here/l\" }\n",
+        SHARED("3")},
+    {STORE "sink a { type = file path = \"@T//l\" }\nsink b { type = file path = \"@T/./l\" }\n",
+        SHARED("3")},
+    {STORE "sink a { type = file path = \"@T/j.l\" }\n"
+           "sink b { type = file path = \"@T/{job_id}.l\" }\n",
+        SHARED("3")},
+    {STORE "sink a { type = file path = \"@T/l\" }\nsink b { type = file path = \"@T/sub/l\" }\n",
+        ""},
+};
+
+START_TEST(a_file_sink_is_kept_off_the_store_and_other_sinks)
+{
+    put_file("x.db", "", 0, 0644);
+    ck_assert_int_eq(link("x.db", "hard"), 0);
+    ck_assert_int_eq(symlink("x.db", "link.db"), 0);
+    ck_assert_int_eq(symlink(".", "here"), 0);
+    ck_assert_int_eq(mkdir("sub", 0755), 0);
+    check_row(&aliases[_i], CONFIG_FOR_DAEMON);
+}
+END_TEST
+
 /* ---- sources ---- */
 
 #define FROM(source)                                                                    \
@@ -253,6 +303,8 @@ static Suite *machine_suite(void)
 
     tcase_add_checked_fixture(errors, folder_make, folder_remove);
     tcase_add_loop_test(errors, looks_at_the_machine, 0, (int)ARRAY_SIZE(machine));
+    tcase_add_loop_test(
+        errors, a_file_sink_is_kept_off_the_store_and_other_sinks, 0, (int)ARRAY_SIZE(aliases));
     tcase_add_loop_test(errors, judges_sources, 0, (int)ARRAY_SIZE(sources));
     suite_add_tcase(suite, errors);
     return suite;

@@ -153,6 +153,23 @@ START_TEST(test_rows_keep_order_after_a_restart)
 }
 END_TEST
 
+START_TEST(test_wait_survives_a_restart)
+{
+    a->decide = retry_all;
+    sinks[0].retry = (struct dispatch_retry){USEC_PER_HOUR, USEC_PER_HOUR, 24};
+    rig_start(sinks, 1);
+    uint64_t waits = rig_send("one");
+    RIG_WAIT(rig_state(a).pending_rows == 1);
+    rig_stop(0);
+    a->decide = NULL;
+    rig_start(sinks, 1);
+    rig_send("two");
+    RIG_WAIT(rig_state(a).delivered == 1);
+    ck_assert_uint_eq(fake_times(a, waits), 1);
+    ck_assert_uint_eq(rig_pending(a), 1);
+}
+END_TEST
+
 START_TEST(test_wait_is_clamped_at_load)
 {
     /* A row from a time when the clock was a year ahead. */
@@ -380,6 +397,7 @@ int main(void)
     tcase_add_test(life, test_stop_cancels);
     tcase_add_test(life, test_stop_waits_for_what_runs);
     tcase_add_test(life, test_rows_keep_order_after_a_restart);
+    tcase_add_test(life, test_wait_survives_a_restart);
     tcase_add_test(life, test_wait_is_clamped_at_load);
     tcase_set_timeout(core, 60);
     tcase_add_checked_fixture(core, setup, teardown);

@@ -351,6 +351,22 @@ static void *release_later(void *context)
     return NULL;
 }
 
+/* A verdict that is back does not mean that the writer has let go: what it does after giving it back
+ * (waking the mailbox, telling that something was stored) must be over before intake is gone. */
+START_TEST(test_stop_waits_until_the_writer_has_let_go)
+{
+    char text[1024];
+    const int fd = rig_connect(&rig);
+
+    atomic_store(&rig.writer->lingers, true);
+    rig_send(fd, text, (size_t)rig_good(text, sizeof(text), "last"));
+    ck_assert_int_eq(rig_receive(fd, false).status, 202);
+    stop(10 * USEC_PER_SEC);
+    ck_assert(atomic_load(&rig.writer->let_go));
+    close(fd);
+}
+END_TEST
+
 /* Stopping with suspended requests: cut at the limit, and back only when the writer has given back
  * all it holds. */
 START_TEST(test_stop_waits_for_the_writer)
@@ -421,6 +437,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(limits, setup, teardown);
     tcase_add_test(limits, test_drain_gives_silence_a_second);
     tcase_add_test(limits, test_stop_waits_for_the_writer);
+    tcase_add_test(limits, test_stop_waits_until_the_writer_has_let_go);
     tcase_add_test(limits, test_stop_under_load);
     tcase_set_timeout(limits, 60);
     suite_add_tcase(s, limits);

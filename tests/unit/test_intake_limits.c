@@ -294,7 +294,8 @@ START_TEST(test_many_busy_connections)
 }
 END_TEST
 
-/* 64 MiB in all: four bodies of 9 MiB take 16 MiB each, a fifth finds no room. */
+/* 80 MiB in all: four bodies of 9 MiB take 16 MiB each, a fifth finds no room; a callback of the
+ * usual size does. */
 START_TEST(test_body_memory_is_bounded)
 {
     static const char head[] =
@@ -302,7 +303,8 @@ START_TEST(test_body_memory_is_bounded)
         "SASHA-Request-ID: a\r\nSASHA-Request-Signature: " RIG_SIGNATURE "\r\n"
         "Content-Length: 9437185\r\n\r\n";
     static char body[9 << 20];
-    int fds[5];
+    char good[2048];
+    int fds[5], small;
 
     rig.options.max_body = 16 << 20;
     rig_start(&rig, "127.0.0.1:0");
@@ -318,6 +320,10 @@ START_TEST(test_body_memory_is_bounded)
     rig_send(fds[4], " ", 1);
     ck_assert_int_eq(rig_receive(fds[4], false).status, 503);
     ck_assert_uint_eq(rig_count(&rig, REASON_OVERLOAD), 1);
+    small = rig_connect(&rig);
+    rig_send(small, good, (size_t)rig_good(good, sizeof(good), "small"));
+    ck_assert_int_eq(rig_receive(small, false).status, 202);
+    close(small);
     for (int i = 0; i < 4; i++) {
         rig_send(fds[i], " ", 1);
         ck_assert_int_eq(rig_receive(fds[i], false).status, 401);

@@ -7,6 +7,8 @@
 #include "util/clock.h"
 #include "util/hash.h"
 
+#include "failing_malloc.h"
+
 #include <check.h>
 #include <stdlib.h>
 
@@ -465,12 +467,47 @@ START_TEST(test_attempts_are_dropped_once)
 }
 END_TEST
 
+/* Every allocation fails once; each time nothing has changed, and the second try goes through. */
+START_TEST(test_memory)
+{
+    unsigned int failures = 0;
+
+    if (!failing_malloc_works())
+        return;
+    for (uint64_t seq = 1; seq <= 200; seq++)
+        for (unsigned int n = 1;; n++) {
+            failing_malloc_in = n;
+            int got = queue_claim(&queue, seq, job(seq), 0);
+            failing_malloc_in = 0;
+            if (got == 0)
+                break;
+            failures++;
+            ck_assert_int_eq(got, -ENOMEM);
+            ck_assert_uint_eq(queue.n_tasks, seq - 1);
+            ck_assert_uint_eq(queue.n_fresh, seq - 1);
+            ck_assert_uint_eq(queue.lanes.n, seq - 1);
+            ck_assert_uint_eq(queue.cursor, seq - 1);
+        }
+    ck_assert_uint_ge(failures, 2 * 200);
+    failing_malloc_in = 1;
+    ck_assert_int_eq(queue_plan(&queue, true, &plan), -ENOMEM);
+    failing_malloc_in = 1;
+    ck_assert_int_eq(queue_claim_delivered(&queue, 201), -ENOMEM);
+    failing_malloc_in = 1;
+    ck_assert_int_eq(queue_settle_row(&queue, 201, WRITE_FILTERED), -ENOMEM);
+    make_plan(true);
+    check_plan(200, 0, 0, 200);
+    commit();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("queue");
     TCase *core = tcase_create("core");
     TCase *batch = tcase_create("batch");
     TCase *limits = tcase_create("limits");
+    TCase *errors = tcase_create("errors");
 
     tcase_add_checked_fixture(core, setup, teardown);
     tcase_add_test(core, test_one_at_a_time_per_job);
@@ -497,9 +534,12 @@ int main(void)
     tcase_add_checked_fixture(limits, setup, teardown);
     tcase_add_test(limits, test_delayed_lanes_wake_in_order);
     tcase_add_test(limits, test_many_lanes);
+    tcase_add_checked_fixture(errors, setup, teardown);
+    tcase_add_test(errors, test_memory);
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, batch);
     suite_add_tcase(suite, limits);
+    suite_add_tcase(suite, errors);
 
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

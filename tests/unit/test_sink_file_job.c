@@ -5,6 +5,8 @@
 #include "sink/file_name.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 /* Stand in for the C library's: the n-th call from now fails with EIO, 0 is never. */
@@ -161,6 +163,37 @@ START_TEST(job_file_fails_alone)
 }
 END_TEST
 
+/* An outage must not use up the attempts of every job that waits. */
+START_TEST(outage_counts_an_attempt_for_the_first_only)
+{
+    static const char *const want[] = {"open of directory: No such file or directory",
+        "sync of directory: Input/output error", "write: File too large"};
+    const struct rlimit none = {0};
+
+    make_file(fixture_path(fixture, "missing/{job_id}"), 0640);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        char id[8];
+
+        snprintf(id, sizeof(id), "j%d", (int)seq);
+        fixture_add(fixture, make_delivery_at(seq, id, "pending", 1));
+    }
+    if (_i > 0)
+        ck_assert_int_eq(mkdir(fixture_path(fixture, "missing"), 0755), 0);
+    if (_i == 1)
+        sync_fails_at = 4;
+    if (_i == 2) {
+        signal(SIGXFSZ, SIG_IGN);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    }
+    fixture_deliver(fixture, 0);
+    ck_assert_uint_eq(fixture->n_done, 3);
+    ck_assert_int_eq(fixture->results[0], SINK_RETRY);
+    ck_assert_str_eq(fixture->items[0].result, want[_i]);
+    ck_assert_int_eq(fixture->results[1], SINK_DEFERRED);
+    ck_assert_int_eq(fixture->results[2], SINK_DEFERRED);
+}
+END_TEST
+
 START_TEST(job_file_syncs)
 {
     make_file(fixture_path(fixture, "{job_id}"), 0640);
@@ -256,6 +289,7 @@ int main(void)
     tcase_add_test(limits, long_name_fits);
     tcase_add_test(errors, job_file_fails_alone);
     tcase_add_test(errors, job_file_syncs);
+    tcase_add_loop_test(errors, outage_counts_an_attempt_for_the_first_only, 0, 3);
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
     suite_add_tcase(suite, errors);

@@ -540,6 +540,33 @@ START_TEST(tcp_peer_that_closed_is_noticed)
 }
 END_TEST
 
+/* Stands in for the C library's: with `flooded` there is always more to read. */
+static bool flooded;
+static unsigned int n_reads;
+
+ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+    n_reads++;
+    if (!flooded)
+        return recvfrom(fd, buffer, size, flags, NULL, NULL);
+    memset(buffer, 'x', size);
+    ck_assert_uint_lt(n_reads, 1000);
+    return (ssize_t)size;
+}
+
+START_TEST(tcp_peer_that_never_stops_sending)
+{
+    int port = 0, server = listen_inet(SOCK_STREAM, &port);
+
+    make_remote("tcp", port);
+    flooded = true;
+    ck_assert_int_eq(deliver(1), SINK_DELIVERED);
+    ck_assert_uint_gt(n_reads, 1);
+    flooded = false;
+    close(server);
+}
+END_TEST
+
 START_TEST(tcp_peer_that_does_not_read)
 {
     int port = 0, server = listen_inet(SOCK_STREAM, &port), peer;
@@ -690,6 +717,7 @@ int main(void)
     tcase_add_test(limits, json_that_is_too_long_goes_as_text);
     tcase_add_test(limits, local_receiver_that_does_not_read);
     tcase_add_test(limits, tcp_peer_that_does_not_read);
+    tcase_add_test(limits, tcp_peer_that_never_stops_sending);
     tcase_add_test(limits, no_descriptors_leak);
 
     tcase_add_test(errors, local_receiver_comes_back);
