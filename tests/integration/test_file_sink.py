@@ -6,6 +6,7 @@ import os
 from harness.callback import make_job
 from harness.load import Load
 from harness.sinks import read_ids, read_lines, wait_ids
+from harness.stored import query
 from harness.wait import wait_until
 
 
@@ -84,6 +85,8 @@ def test_rotated_while_stopped(conf, daemon):
     daemon.start()
     first = daemon.accept()
     wait_ids(conf.archive, [first.request_id])
+    wait_until(lambda: query(conf.store["path"], "SELECT frontier FROM sinks") == [(1,)],
+               "the position of the file to be in the store")
     daemon.kill()
     conf.archive.rename(conf.archive.with_suffix(".1"))
     daemon.start()
