@@ -80,6 +80,20 @@ void config_free(struct config *config)
 
 /* ---- checks that belong to no endpoint and no sink ---- */
 
+/* Says what is wrong with a value of a plain section. One that does not stand in the file is named
+ * in full and called a default: whoever reads it looks in vain for it. */
+static void fault_value(
+    struct build *build, enum section_id id, const char *key, const char *value, const char *what)
+{
+    const struct raw_section *section = raw_get(build->raw, id);
+
+    if (raw_find(section, key))
+        raw_fault(build->faults, section, key, "\"%s\" %s", value, what);
+    else
+        raw_fault_at(build->faults, NULL, NULL, raw_line(section, NULL),
+            "%s: %s (default \"%s\") %s", key_section_get(id)->name, key, value, what);
+}
+
 /* Port 0 is another one each time. */
 static bool may_repeat(const char *address)
 {
@@ -104,20 +118,19 @@ static void check_listen_twins(struct build *build)
             for (size_t j = 0; list == 1 && j < lists[0]->n; j++)
                 twice = twice || strcmp(lists[0]->texts[j], address) == 0;
             if (twice && !may_repeat(address))
-                raw_fault(build->faults, raw_get(build->raw, ids[list]), "listen",
-                    "\"%s\" is given twice; leave one of them out", address);
+                fault_value(
+                    build, ids[list], "listen", address, "is given twice; leave one of them out");
         }
     }
 }
 
 static void check_store(struct build *build)
 {
-    const struct raw_section *section = raw_get(build->raw, SECTION_STORE);
     const struct config_store *store = &build->config->store;
     struct error error = ERROR_INIT;
 
     if (build->use == CONFIG_FOR_DAEMON && store->path && check_parent(store->path, &error) < 0)
-        raw_fault(build->faults, section, "path", "\"%s\" %s", store->path, error.text);
+        fault_value(build, SECTION_STORE, "path", store->path, error.text);
 }
 
 /* The conf names programs to run, so who can change it can do what we can. */

@@ -335,10 +335,11 @@ static bool may_start(struct runner *runner)
     struct queue *queue = &runner->queue;
     int64_t now = runner_now(runner);
 
-    if (runner->store_failed || queue->n_running >= runner->limit || queue->n_dirty >= BACKLOG_MAX)
+    if (runner->store_failed || queue->n_running >= runner->limit ||
+        queue->n_unwritten >= BACKLOG_MAX)
         return false;
     if (runner->sink->ops->has_position &&
-        (runner->settling || queue->n_dirty > 0 || settle_wants_position(runner)))
+        (runner->settling || queue->n_unwritten > 0 || settle_wants_position(runner)))
         return false;
     if (now < runner->pause_until) {
         runner_wake_at(runner, runner->pause_until);
@@ -377,9 +378,14 @@ static bool start_batch(struct runner *runner)
 
 void deliver_step(struct runner *runner)
 {
-    while (may_start(runner) && start_batch(runner))
-        ;
-    /* Lines up what is due, so that the next time to wake lies ahead. */
-    queue_wake(&runner->queue, runner_now(runner));
-    runner_wake_at(runner, queue_next_due(&runner->queue));
+    struct queue *queue = &runner->queue;
+
+    /* Time passes between two looks at it: what has come due since the last one must either start
+     * or lie ahead as the time to wake, never neither. */
+    do {
+        while (may_start(runner) && start_batch(runner))
+            ;
+        queue_wake(queue, runner_now(runner));
+    } while (queue_is_ready(queue) && may_start(runner));
+    runner_wake_at(runner, queue_next_due(queue));
 }

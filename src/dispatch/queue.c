@@ -100,6 +100,14 @@ static void dirty_append(struct queue *queue, struct task *task)
     queue->n_dirty++;
 }
 
+/* A task has come to an outcome. */
+static void note_outcome(struct queue *queue, struct task *task, enum task_write write)
+{
+    task->write = write;
+    queue->n_unwritten++;
+    dirty_append(queue, task);
+}
+
 /* Puts a lane where its head belongs; an empty one goes. */
 static void place_lane(struct queue *queue, struct lane *lane, int64_t now_usec)
 {
@@ -208,9 +216,8 @@ int queue_claim_delivered(struct queue *queue, uint64_t seq)
 
     if (!task)
         return -ENOMEM;
-    task->write = WRITE_DELIVERED;
     fresh_append(queue, task);
-    dirty_append(queue, task);
+    note_outcome(queue, task, WRITE_DELIVERED);
     return 0;
 }
 
@@ -232,9 +239,8 @@ int queue_settle_row(struct queue *queue, uint64_t seq, enum task_write write)
 
     if (!task)
         return -ENOMEM;
-    task->write = write;
     task->has_row = true;
-    dirty_append(queue, task);
+    note_outcome(queue, task, write);
     return 0;
 }
 
@@ -281,13 +287,11 @@ void queue_end(
     case QUEUE_DELIVERED:
     case QUEUE_DEAD:
         lane_remove(task);
-        task->write = end == QUEUE_DEAD ? WRITE_DEAD : WRITE_DELIVERED;
-        dirty_append(queue, task);
+        note_outcome(queue, task, end == QUEUE_DEAD ? WRITE_DEAD : WRITE_DELIVERED);
         break;
     case QUEUE_RETRY:
         task->due = due;
-        task->write = WRITE_RETRY;
-        dirty_append(queue, task);
+        note_outcome(queue, task, WRITE_RETRY);
         break;
     case QUEUE_DEFERRED:
         break;
@@ -364,6 +368,7 @@ void queue_committed(struct queue *queue, struct queue_plan *plan, int64_t now_u
         task->has_row = true;
         if (plan->entries[i].write == WRITE_NOTHING)
             continue;
+        queue->n_unwritten--;
         if (plan->entries[i].write != WRITE_RETRY) {
             task_free(queue, task);
             continue;

@@ -67,7 +67,8 @@ struct queue {
     size_t n_fresh;
     struct task *dirty_head, **dirty_tail; /* with something to write, oldest first */
     size_t n_dirty;
-    size_t n_tasks; /* in all, those of a plan under way included */
+    size_t n_unwritten; /* the dirty ones and those of a plan under way */
+    size_t n_tasks;     /* in all, those of a plan under way included */
     unsigned int n_running;
 
     uint64_t cursor;         /* claimed up to here */

@@ -71,7 +71,7 @@ static bool is_held(const struct memory_store *store, struct memory_slot *slot, 
         case STORE_STATE_DEAD:
             return true;
         case STORE_STATE_PENDING:
-            if (store->sinks[row->sink - 1].active)
+            if (store->sinks[row->sink - 1].active || row->next_at_usec > cutoff)
                 return true;
             break;
         case STORE_STATE_DONE:
@@ -153,18 +153,21 @@ enum store_result memory_prune(struct store *base, const struct store_retention 
     bool *ret_more, struct error *error)
 {
     struct memory_store *store = memory_store(base);
-    int64_t now = clock_realtime(store->clock);
     struct memory_mark mark;
     uint64_t settled;
-    int r;
+    int64_t now;
+    int r = 0;
 
     *ret_more = false;
-    if (!store->active_known || store->head == 0)
+    if (!store->active_known || !rule_may_prune(&store->time, store->clock, error) ||
+        store->head == 0)
         return STORE_OK;
 
+    now = store->time.real_usec;
     pthread_mutex_lock(&store->lock);
     settled = settled_by_all(store);
-    r = set_mark(store, now, settled);
+    if (rule_retention_is_finite(retention))
+        r = set_mark(store, now, settled);
     if (r == 0 && retention->keep_deliveries_usec != USEC_INFINITY) {
         int64_t cutoff = now - retention->keep_deliveries_usec;
 
@@ -172,7 +175,7 @@ enum store_result memory_prune(struct store *base, const struct store_retention 
         prune_deliveries(store, mark.settled < settled ? mark.settled : settled, cutoff, ret_more);
         expire_conflicts(store, cutoff);
     }
-    mark = find_mark(store, now, retention->keep_ids_usec);
+    mark = find_mark(store, now, rule_keep_ids(retention));
     if (r == 0 && mark.head > 0)
         memory_forget_ids(store, mark.head);
     pthread_mutex_unlock(&store->lock);

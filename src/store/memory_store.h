@@ -77,7 +77,8 @@ struct memory_job {
 struct memory_store {
     struct store base;
     const struct clock *clock;
-    bool active_known; /* writer only */
+    bool active_known;     /* writer only */
+    struct rule_time time; /* writer only */
 
     pthread_mutex_t lock; /* a leaf: under it only this module and the allocator are called */
     uint64_t head;

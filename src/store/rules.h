@@ -15,6 +15,42 @@ bool rule_is_stale(int64_t newest_usec, bool newest_terminal, const struct deliv
  * that the answer does not flap. */
 bool rule_is_below_floor(bool was_below, uint64_t free_bytes, uint64_t floor);
 
+/* Whether real time may be pruned by. One step of the clock into the future would otherwise prune
+ * everything, for good. Time that is ahead of what it should be is believed only when it has stayed
+ * so for an hour. Back is harmless, and is believed at once. */
+struct rule_time {
+    int64_t real_usec;      /* when it was believed last; from an earlier process before the first
+                               look, 0: nothing is known */
+    int64_t monotonic_usec; /* of that look */
+    bool looked;            /* since start */
+    bool doubted;
+    int64_t doubted_real_usec; /* at the look that began the doubt */
+    int64_t doubted_monotonic_usec;
+};
+
+#define RULE_TIME_STEP_USEC (3 * USEC_PER_HOUR) /* ahead of the last look */
+#define RULE_TIME_START_USEC USEC_PER_DAY /* at the first look: the daemon may have been off */
+#define RULE_TIME_TRIAL_USEC USEC_PER_HOUR
+
+enum rule_belief {
+    RULE_BELIEVED,
+    RULE_DOUBTED_NEWLY,
+    RULE_DOUBTED,
+};
+
+/* Looks at both clocks. */
+enum rule_belief rule_time_look(struct rule_time *time, int64_t real_usec, int64_t monotonic_usec);
+
+/* The same, by the store's clock, for a step of pruning: when it returns true, time->real_usec is
+ * now. `error` is set when the doubt is new. */
+bool rule_may_prune(struct rule_time *time, const struct clock *clock, struct error *error);
+
+/* Whether anything will ever be pruned; if not, nothing need be dated. */
+bool rule_retention_is_finite(const struct store_retention *retention);
+
+/* How long ids are kept: with the margin; USEC_INFINITY: for ever. */
+int64_t rule_keep_ids(const struct store_retention *retention);
+
 /* What a sink's row says of a delivery. DONE rows are a backend's own: kept until pruning for the
  * time of settling, never shown. */
 enum rule_row {

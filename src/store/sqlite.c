@@ -131,6 +131,7 @@ static int load_state(struct sqlite_store *store, struct error *error)
         return db_errno(db, rc, error, "read how far the store is");
     state.head = (uint64_t)head;
     store->now = state;
+    store->time.real_usec = state.last_mark.at_usec;
     return 0;
 }
 

@@ -141,10 +141,18 @@ static int apply(struct sqlite_store *store, struct store_batch *batch, struct s
     if (rc == SQLITE_OK)
         rc = apply_appends(store, batch, state, error);
     for (size_t i = 0; rc == SQLITE_OK && i < batch->n_settles; i++)
-        rc = settle_apply(store, batch->settles[i], state);
+        rc = settle_apply(store, batch->settles[i], state, error);
     if (rc == SQLITE_OK)
         rc = db_run(&store->db, SQL_COMMIT, DB_NO_VALUES);
     return rc;
+}
+
+/* A settle that found the store damaged has said so in better words. */
+static enum store_result explain(struct db *db, int rc, struct error *error)
+{
+    if (rc == SQLITE_CORRUPT && error->code == EBADMSG)
+        return STORE_FAILED;
+    return db_result(db, rc, error, "commit");
 }
 
 enum store_result sqlite_commit(struct store *base, struct store_batch *batch, struct error *error)
@@ -154,7 +162,7 @@ enum store_result sqlite_commit(struct store *base, struct store_batch *batch, s
     int rc = apply(store, batch, &state, error);
 
     if (rc != SQLITE_OK)
-        return db_roll_back(&store->db, db_result(&store->db, rc, error, "commit"), error);
+        return db_roll_back(&store->db, explain(&store->db, rc, error), error);
     store->now = state;
     store->wal.last_commit_usec = clock_monotonic(store->clock);
     return STORE_OK;

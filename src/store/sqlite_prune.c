@@ -6,6 +6,9 @@
  * what a row holds (IS_HELD in sqlite_sql.c). Runs are deleted in bounded steps from the oldest on;
  * what was held is deleted when its last row is done and over its time.
  *
+ * Time that jumped ahead is not gone by, nor noted in a mark, before it has proved itself
+ * (rule_time_look).
+ *
  * A sink that is not in the conf does not hold anything up. Where pruning overtakes it, its
  * frontier moves along and `dropped` says by how much, so that its sum stays right and it never
  * looks for deliveries that are gone.
@@ -147,12 +150,13 @@ struct late_row {
     uint32_t sink;
 };
 
-static int find_late(struct db *db, int64_t cutoff, struct late_row *rows, size_t *ret_n)
+/* Runs a statement that gives at most LATE_STEP rows. */
+static int find_late(struct db *db, enum sql sql, const struct db_value *values, size_t n_values,
+    struct late_row *rows, size_t *ret_n)
 {
     sqlite3_stmt *statement;
     size_t n = 0;
-    int rc =
-        db_bind(db, SQL_PRUNE_SETTLED, &statement, DB_VALUES(DB_INT(cutoff), DB_INT(LATE_STEP)));
+    int rc = db_bind(db, sql, &statement, values, n_values);
 
     if (rc != SQLITE_OK)
         return rc;
@@ -170,13 +174,30 @@ static int prune_late(struct db *db, int64_t cutoff, struct sqlite_state *state,
 {
     struct late_row rows[LATE_STEP];
     size_t n = 0;
-    int rc = find_late(db, cutoff, rows, &n);
+    int rc =
+        find_late(db, SQL_PRUNE_SETTLED, DB_VALUES(DB_INT(cutoff), DB_INT(LATE_STEP)), rows, &n);
 
     for (size_t i = 0; rc == SQLITE_OK && i < n; i++) {
         rc = db_run(db, SQL_ROW_DELETE, DB_VALUES(DB_INT(rows[i].seq), DB_INT(rows[i].sink)));
         if (rc == SQLITE_OK && rows[i].seq <= state->pruned_through)
             rc = prune_range(db, rows[i].seq - 1, rows[i].seq, cutoff, state);
     }
+    if (n == LATE_STEP)
+        *ret_more = true;
+    return rc;
+}
+
+/* Those that only a sink held which has left the conf since the run went past them. */
+static int prune_abandoned(
+    struct db *db, int64_t cutoff, struct sqlite_state *state, bool *ret_more)
+{
+    struct late_row rows[LATE_STEP];
+    size_t n = 0;
+    int rc = find_late(db, SQL_PRUNE_ABANDONED,
+        DB_VALUES(DB_INT(state->pruned_through), DB_INT(LATE_STEP), DB_INT(cutoff)), rows, &n);
+
+    for (size_t i = 0; rc == SQLITE_OK && i < n; i++)
+        rc = prune_range(db, rows[i].seq - 1, rows[i].seq, cutoff, state);
     if (n == LATE_STEP)
         *ret_more = true;
     return rc;
@@ -190,6 +211,8 @@ static int prune_deliveries(struct sqlite_store *store, const struct sqlite_mark
 
     if (rc == SQLITE_OK)
         rc = prune_late(&store->db, cutoff, state, ret_more);
+    if (rc == SQLITE_OK)
+        rc = prune_abandoned(&store->db, cutoff, state, ret_more);
     if (rc == SQLITE_OK)
         rc = db_run(&store->db, SQL_CONFLICT_EXPIRE, DB_VALUES(DB_INT(cutoff)));
     return rc;
@@ -230,17 +253,17 @@ static int prune_step(struct sqlite_store *store, const struct store_retention *
     struct sqlite_state *state, struct sqlite_sweep *sweep, bool *ret_more)
 {
     struct db *db = &store->db;
-    int64_t now = clock_realtime(store->clock);
+    int64_t now = store->time.real_usec;
     struct sqlite_mark for_deliveries, for_ids;
     uint64_t settled = 0;
     int rc = read_settled(store, &settled);
 
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && rule_retention_is_finite(retention))
         rc = set_mark(store, state, now, settled);
     if (rc == SQLITE_OK)
         rc = find_mark(db, now, retention->keep_deliveries_usec, &for_deliveries);
     if (rc == SQLITE_OK)
-        rc = find_mark(db, now, retention->keep_ids_usec, &for_ids);
+        rc = find_mark(db, now, rule_keep_ids(retention), &for_ids);
     if (rc == SQLITE_OK && retention->keep_deliveries_usec != USEC_INFINITY)
         rc = prune_deliveries(store, &for_deliveries, now - retention->keep_deliveries_usec,
             settled, state, ret_more);
@@ -263,10 +286,9 @@ enum store_result sqlite_prune(struct store *base, const struct store_retention 
     bool more = false;
     int rc;
 
-    if (!store->active_known) {
-        *ret_more = false;
+    *ret_more = false;
+    if (!store->active_known || !rule_may_prune(&store->time, store->clock, error))
         return STORE_OK;
-    }
     rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
     if (rc == SQLITE_OK)
         rc = prune_step(store, retention, &state, &sweep, &more);

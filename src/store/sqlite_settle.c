@@ -10,6 +10,11 @@
 
 #include "util/cleanup.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
 _Static_assert(STORE_STATE_PENDING == 0 && STORE_STATE_DONE == 1 && STORE_STATE_DEAD == 2,
     "these numbers are on disk");
 
@@ -125,32 +130,57 @@ static int apply_outcome(struct settling *settling, const struct store_outcome *
     return rc;
 }
 
-int settle_apply(
-    struct sqlite_store *store, const struct store_settle *settle, const struct sqlite_state *state)
+/* A caller settles by what it read from this store, so a settle that contradicts it most likely
+ * means that something is gone from the disk. */
+__attribute__((format(printf, 3, 4))) static int say_damaged(
+    const struct settling *settling, struct error *error, const char *format, ...)
+{
+    char what[128];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof(what), format, args);
+    va_end(args);
+    error_set(error, EBADMSG,
+        "the store is damaged: of sink %" PRIu32
+        ", %s; restore a backup, or move the store away to "
+        "begin with an empty one",
+        settling->settle->sink, what);
+    return SQLITE_CORRUPT;
+}
+
+int settle_apply(struct sqlite_store *store, const struct store_settle *settle,
+    const struct sqlite_state *state, struct error *error)
 {
     struct settling settling = {.store = store, .state = state, .settle = settle};
+    struct rule_tally *tally = &settling.tally;
     struct db *db = &store->db;
     int64_t frontier = 0;
     int rc = db_get_int(db, SQL_SINK_FRONTIER, DB_VALUES(DB_INT(settle->sink)), &frontier);
 
-    ASSERT(rc != SQLITE_DONE); /* settles a sink that was never registered */
+    if (rc == SQLITE_DONE)
+        return say_damaged(&settling, error, "its row is gone");
     if (rc != SQLITE_OK)
         return rc;
 
-    settling.tally.old_frontier = (uint64_t)frontier;
-    settling.tally.new_frontier = settle->frontier == 0 ? (uint64_t)frontier : settle->frontier;
-    ASSERT(settling.tally.new_frontier >= settling.tally.old_frontier);
-    ASSERT(settling.tally.new_frontier <= state->head);
+    tally->old_frontier = (uint64_t)frontier;
+    tally->new_frontier = settle->frontier == 0 ? (uint64_t)frontier : settle->frontier;
+    if (tally->new_frontier < tally->old_frontier || tally->new_frontier > state->head)
+        return say_damaged(&settling, error,
+            "the frontier %" PRIu64 " is not between %" PRIu64 " and %" PRIu64, tally->new_frontier,
+            tally->old_frontier, state->head);
 
     for (size_t i = 0; rc == SQLITE_OK && i < settle->n_outcomes; i++)
         rc = apply_outcome(&settling, &settle->outcomes[i]);
     if (rc != SQLITE_OK)
         return rc;
-    ASSERT(rule_settle_adds_up(&settling.tally, settle));
+    if (!rule_settle_adds_up(tally, settle))
+        return say_damaged(&settling, error, "deliveries %" PRIu64 " to %" PRIu64 " do not add up",
+            tally->old_frontier + 1, tally->new_frontier);
 
     rc = db_run(db, SQL_SINK_ADVANCE,
-        DB_VALUES(DB_INT(settle->sink), DB_INT(settling.tally.new_frontier),
-            DB_INT(settle->delivered), DB_INT(settle->filtered), DB_INT(settling.tally.requeued)));
+        DB_VALUES(DB_INT(settle->sink), DB_INT(tally->new_frontier), DB_INT(settle->delivered),
+            DB_INT(settle->filtered), DB_INT(tally->requeued)));
     if (rc == SQLITE_OK && settle->position)
         rc = db_run(db, SQL_SINK_POSITION,
             DB_VALUES(DB_INT(settle->sink), DB_BLOB(settle->position, settle->position_length)));

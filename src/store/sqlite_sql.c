@@ -12,11 +12,12 @@
     "d.secret, d.job_id, d.type, d.status, d.id_digest, d.body_digest, length(d.body)"
 
 /* A delivery that pruning must leave: it is a dead letter, or an active sink is not done, or a sink
- * was done with it too lately (settled after ?3). */
+ * was done with it too lately (settled after ?3), or would have tried it lately if it were still
+ * active (due after ?3): that one may be back soon. */
 #define IS_HELD                                                                        \
     "EXISTS (SELECT 1 FROM progress p JOIN sinks s ON s.id = p.sink"                   \
-    " WHERE p.seq = deliveries.seq AND (p.state = 2 OR (p.state = 0 AND s.active = 1)" \
-    " OR (p.state = 1 AND p.settled_at > ?3)))"
+    " WHERE p.seq = deliveries.seq AND (p.state = 2 OR (p.state = 0 AND (s.active = 1" \
+    " OR p.next_at > ?3)) OR (p.state = 1 AND p.settled_at > ?3)))"
 
 /* Rows about deliveries in (?1, ?2] that are gone. */
 #define IS_ORPHAN(table)                                     \
@@ -113,6 +114,10 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_PRUNE_ROWS] = "DELETE FROM progress WHERE " IS_ORPHAN("progress"),
     [SQL_PRUNE_SETTLED] = "SELECT seq, sink FROM progress WHERE state = 1 AND settled_at <= ?1"
                           " ORDER BY settled_at LIMIT ?2",
+    [SQL_PRUNE_ABANDONED] =
+        "SELECT r.seq, r.sink FROM sinks gone CROSS JOIN progress r ON r.sink = gone.id"
+        " AND r.state = 0 AND r.seq <= ?1 CROSS JOIN deliveries ON deliveries.seq = r.seq"
+        " WHERE gone.active = 0 AND NOT " IS_HELD " LIMIT ?2",
     [SQL_PRUNE_SKIP] = "UPDATE sinks SET dropped = dropped + (?1 - frontier), frontier = ?1"
                        " WHERE active = 0 AND frontier < ?1",
 };

@@ -67,6 +67,7 @@ struct sqlite_store {
     struct sqlite_disk disk;
     struct sqlite_wal wal;
     struct sqlite_sweep sweep;
+    struct rule_time time; /* whether pruning may go by the clock */
 };
 
 static inline struct sqlite_store *sqlite_store(struct store *store)
@@ -110,9 +111,10 @@ int conflicts_keep(struct db *db, uint64_t seq, const struct delivery *delivery)
 
 /* ---- sqlite_settle.c, sqlite_sinks.c: sinks ---- */
 
-/* Applies one settle within a transaction. */
+/* Applies one settle within a transaction. When the store must be damaged, `error` says why and the
+ * result is SQLITE_CORRUPT. */
 int settle_apply(struct sqlite_store *store, const struct store_settle *settle,
-    const struct sqlite_state *state);
+    const struct sqlite_state *state, struct error *error);
 
 /* Reads a sink; SQLITE_DONE when there is none. */
 int sinks_load(struct db *db, uint32_t id, struct store_sink *ret_sink);

@@ -75,6 +75,7 @@ static void check_settle(const struct store_settle *settle)
 {
     ASSERT(!settle->position || settle->position_length <= STORE_POSITION_MAX);
     ASSERT(settle->n_outcomes == 0 || settle->outcomes);
+    ASSERT(settle->delivered >= 0 && settle->filtered >= 0);
 }
 
 enum store_result store_commit(struct store *store, struct store_batch *batch, struct error *error)

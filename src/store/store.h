@@ -21,7 +21,8 @@
  *     head - start + requeued = delivered + filtered + dropped + dead + pending            (G5)
  *
  * holds after every commit. It is checked, not derived: dead and pending_rows are counted from the
- * rows, and a settle that does not add up is a delivery lost without a trace, so it is asserted.
+ * rows, and a settle that does not add up would be a delivery lost without a trace: nothing of it
+ * is applied, and the store has failed.
  *
  * Failure. A commit that could not be synced latches the store: from then on everything answers
  * STORE_FAILED, and the process must stop; what the disk holds is settled at the next open, before
@@ -158,12 +159,13 @@ struct store_outcome {
  * `outcomes` every delivery at or below the new frontier that is not settled and has no row yet,
  * and every row that changes. The counters are what to add.
  *
- * It must add up, which is asserted: advance of the frontier + rows that become DONE = delivered +
- * filtered + deliveries above the old frontier that become PENDING or DEAD rows. The seqs of one
- * settle are distinct and the new frontier is not above the head. Some outcomes change nothing and
- * are listed for their attempt only: DONE for a delivery without a PENDING or DEAD row, anything
- * above the new frontier. Making a settled one PENDING or DEAD again adds to `requeued` and to
- * nothing else. An outcome for a delivery that is no longer there (pruned) is left out. */
+ * It must add up, else it is STORE_FAILED, for a damaged store can be the cause: advance of the
+ * frontier + rows that become DONE = delivered + filtered + deliveries above the old frontier that
+ * become PENDING or DEAD rows. The seqs of one settle are distinct and the new frontier is not
+ * above the head. Some outcomes change nothing and are listed for their attempt only: DONE for a
+ * delivery without a PENDING or DEAD row, anything above the new frontier. Making a settled one
+ * PENDING or DEAD again adds to `requeued` and to nothing else. An outcome for a delivery that is
+ * no longer there (pruned) is left out. */
 struct store_settle {
     uint32_t sink;
     uint64_t frontier; /* the new one; not below the old; 0: as it was */
@@ -197,15 +199,23 @@ enum store_result store_maintain(struct store *store, bool idle, struct error *e
 
 /* ---- pruning ---- */
 
+/* A copy is refused as too old by its sender's clock, but ids are dated by ours: one that came from
+ * a clock ahead of ours must still be known when max_age lets go of it. */
+#define STORE_IDS_MARGIN_USEC USEC_PER_DAY
+
 struct store_retention {
     int64_t keep_deliveries_usec; /* after the last active sink was done; USEC_INFINITY: for ever */
-    int64_t keep_ids_usec;        /* after arrival; USEC_INFINITY: for ever */
+    int64_t keep_ids_usec;        /* after arrival, and the margin; USEC_INFINITY: for ever */
 };
 
 /* Does one bounded step of pruning; *ret_more says that there is more to do at once. Dead letters
  * (of any sink) and what is pending for an active sink stay. To be called every minute or so: the
  * time at which deliveries were settled is known to within an hour, and errs to the longer side.
- * Ids go in sweeps, so some outlive `keep_ids` by up to a sixteenth of those remembered. */
+ * Ids are kept STORE_IDS_MARGIN_USEC longer than `keep_ids`, and go in sweeps, so some outlive that
+ * by up to a sixteenth of those remembered.
+ *
+ * Nothing is pruned while real time is further ahead than it should be, for the first hour of that
+ * (rule_time_look); `error` says so, along with STORE_OK, when it begins. */
 enum store_result store_prune(struct store *store, const struct store_retention *retention,
     bool *ret_more, struct error *error);
 

@@ -228,8 +228,11 @@ static void prune_if_due(struct store_writer *writer, bool busy)
 
     if (writer->failed || now < writer->next_prune_usec)
         return;
-    note_upkeep(writer,
-        store_prune(writer->options.store, &writer->options.retention, &more, &error), &error);
+    enum store_result result =
+        store_prune(writer->options.store, &writer->options.retention, &more, &error);
+    note_upkeep(writer, result, &error);
+    if (result == STORE_OK && error.code != 0)
+        log_warning("prune-held", "%s", error.text);
     if (!more)
         writer->next_prune_usec = now + PRUNE_USEC;
     else if (busy)

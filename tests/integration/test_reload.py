@@ -46,6 +46,17 @@ def test_bad_conf_keeps_the_old_one_and_says_so(conf, daemon):
     assert not (conf.folder / "second.jsonl").exists()
 
 
+def test_a_sink_is_kept_off_the_store_in_use(conf, daemon):
+    """The new conf's store is used only after a restart; until then the old one must not be hit."""
+    daemon.start()
+    old = conf.store["path"]
+    conf.store["path"] = str(conf.folder / "new.db")
+    conf.sinks["lines"] = {"type": "file", "path": f"{conf.folder}/./{old.rsplit('/', 1)[1]}-wal"}
+    daemon.reload()
+    assert "store in use" in daemon.wait_event("reload-failed")["message"]
+    daemon.accept()
+
+
 def test_a_sink_that_goes_and_comes_back(conf, daemon):
     """Gone from the conf it gets nothing; back again it goes on where it was."""
     hook = Hook(conf.folder, "notes", 'echo "$SASHA_REQUEST_ID" >>notes')

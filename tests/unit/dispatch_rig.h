@@ -22,6 +22,7 @@ static struct store_writer *rig_writer;
 static struct dispatch *rig_dispatch;
 static pthread_mutex_t rig_lock = PTHREAD_MUTEX_INITIALIZER; /* of rig_dispatch */
 static uint64_t rig_ids;
+static const struct clock *rig_clock; /* dispatch's; NULL: the system's */
 
 /* How the store is broken. */
 static struct store_ops rig_ops;
@@ -123,7 +124,7 @@ static inline void rig_start(const struct dispatch_sink_options *sinks, size_t n
     const struct dispatch_options options = {
         .store = rig_store,
         .writer = rig_writer,
-        .clock = clock_system(),
+        .clock = rig_clock ? rig_clock : clock_system(),
         .new_sink = fake_new,
         .sinks = sinks,
         .n_sinks = n,

@@ -49,6 +49,31 @@ START_TEST(looks_at_the_machine)
 }
 END_TEST
 
+/* A default that does not fit the machine stands nowhere in the file. */
+START_TEST(names_a_default_in_full)
+{
+    char *got;
+
+    put_conf("server { listen = {\"unix:/run/sasha-callbackd/admin.sock\"} }\n" ENDPOINT, 0600);
+    got = load_faults(CONFIG_FOR_CLIENT);
+    ck_assert_str_eq(got, "c.conf:1: admin: listen (default "
+                          "\"unix:/run/sasha-callbackd/admin.sock\") is given twice; leave one of "
+                          "them out\n");
+    free(got);
+    if (access("/var/lib/sasha-callbackd", F_OK) == 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        put_conf(i == 0 ? ENDPOINT : "\n\nstore { keep_ids = forever }\n" ENDPOINT, 0600);
+        got = load_faults(CONFIG_FOR_DAEMON);
+        ck_assert_ptr_eq(strstr(got, i == 0 ? "c.conf:1: store: path (default "
+                                              "\"/var/lib/sasha-callbackd/deliveries.db\") lies in "
+                                            : "c.conf:3: store: path (default \""),
+            got);
+        free(got);
+    }
+}
+END_TEST
+
 START_TEST(root_runs_no_program_that_others_can_change)
 {
     char *want;
@@ -295,6 +320,7 @@ static Suite *machine_suite(void)
 
     tcase_add_checked_fixture(core, folder_make, folder_remove);
     tcase_add_test(core, says_what_a_credential_needs);
+    tcase_add_test(core, names_a_default_in_full);
     tcase_add_test(core, refuses_what_another_user_owns);
     tcase_add_test(core, refuses_a_conf_with_secrets_that_others_can_read);
     tcase_add_test(core, refuses_a_conf_that_everybody_can_write);

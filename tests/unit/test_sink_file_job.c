@@ -168,7 +168,7 @@ START_TEST(outage_counts_an_attempt_for_the_first_only)
 {
     static const char *const want[] = {"open of directory: No such file or directory",
         "sync of directory: Input/output error", "write: File too large"};
-    const struct rlimit none = {0};
+    struct rlimit limit, none = {0};
 
     make_file(fixture_path(fixture, "missing/{job_id}"), 0640);
     for (uint64_t seq = 1; seq <= 3; seq++) {
@@ -177,15 +177,18 @@ START_TEST(outage_counts_an_attempt_for_the_first_only)
         snprintf(id, sizeof(id), "j%d", (int)seq);
         fixture_add(fixture, make_delivery_at(seq, id, "pending", 1));
     }
+    getrlimit(RLIMIT_FSIZE, &limit);
     if (_i > 0)
         ck_assert_int_eq(mkdir(fixture_path(fixture, "missing"), 0755), 0);
     if (_i == 1)
         sync_fails_at = 4;
     if (_i == 2) {
         signal(SIGXFSZ, SIG_IGN);
+        none.rlim_max = limit.rlim_max;
         ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
     }
     fixture_deliver(fixture, 0);
+    setrlimit(RLIMIT_FSIZE, &limit); /* the results of tests go to a file */
     ck_assert_uint_eq(fixture->n_done, 3);
     ck_assert_int_eq(fixture->results[0], SINK_RETRY);
     ck_assert_str_eq(fixture->items[0].result, want[_i]);

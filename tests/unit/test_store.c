@@ -655,7 +655,8 @@ START_TEST(test_stats)
 }
 END_TEST
 
-/* A settle that does not add up would lose a delivery without a trace. */
+/* A settle that does not add up would lose a delivery without a trace. In memory nothing but a
+ * mistake of ours can be the cause; a damaged disk is in test_store_sqlite.c. */
 static const struct store_settle wrong_settles[] = {
     {.sink = 1, .frontier = 2, .delivered = 1},                /* one of two is unaccounted for */
     {.sink = 1, .frontier = 2, .delivered = 2, .filtered = 1}, /* one too many */
@@ -667,12 +668,12 @@ static const struct store_settle wrong_settles[] = {
 
 START_TEST(test_a_wrong_settle_aborts)
 {
-    rig_start((enum rig_backend)((size_t)_i % RIG_N_BACKENDS));
+    rig_start(RIG_MEMORY);
     rig_register("sink");
     rig_append_many(3);
     ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
     nftw(rig.folder, rig_remove, 16, FTW_DEPTH | FTW_PHYS);
-    rig_settle(&wrong_settles[(size_t)_i / RIG_N_BACKENDS]);
+    rig_settle(&wrong_settles[_i]);
 }
 END_TEST
 
@@ -707,8 +708,8 @@ int main(void)
     tcase_add_loop_test(limits, test_one_body_too_big_is_refused_alone, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(limits, test_bodies_from_empty_to_large, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(errors, test_what_is_not_there, 0, RIG_N_BACKENDS);
-    tcase_add_loop_test_raise_signal(errors, test_a_wrong_settle_aborts, SIGABRT, 0,
-        (int)(ARRAY_SIZE(wrong_settles) * RIG_N_BACKENDS));
+    tcase_add_loop_test_raise_signal(
+        errors, test_a_wrong_settle_aborts, SIGABRT, 0, (int)ARRAY_SIZE(wrong_settles));
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
     suite_add_tcase(suite, errors);

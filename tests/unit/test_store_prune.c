@@ -2,6 +2,7 @@
  * Pruning, the same for every backend: what goes, when, and above all what stays.
  */
 
+#include "store/sqlite_store.h"
 #include "store_rig.h"
 
 #define KEEP (30 * USEC_PER_DAY)
@@ -260,7 +261,7 @@ START_TEST(test_ids_are_forgotten)
     RIG_OK(rig_append(&young, &append));
     prune(&retention);
     ck_assert_uint_eq(stats().ids, 5002);
-    rig_advance(2 * USEC_PER_DAY);
+    rig_advance(3 * USEC_PER_DAY);
     prune(&retention);
     ck_assert_uint_eq(stats().ids, 1);
     RIG_OK(rig_append(&young, &append));
@@ -329,6 +330,143 @@ START_TEST(test_a_clock_set_back)
 }
 END_TEST
 
+/* One step of the clock into the future, noticed and mended within the hour, costs nothing. */
+START_TEST(test_a_clock_set_forward_prunes_nothing)
+{
+    bool more = false;
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    rig_append_many(3);
+    prune(&keep_30d);
+    rig_advance(USEC_PER_MIN);
+    rig.realtime += 365 * USEC_PER_DAY;
+    RIG_OK(store_prune(rig.store, &keep_30d, &more, &rig.error));
+    ck_assert_str_eq(rig.error.text, "the clock is 8760 hours ahead of the last look; nothing is "
+                                     "pruned until it has stayed so for an hour");
+    rig.error = (struct error)ERROR_INIT;
+    rig_advance(USEC_PER_HOUR - USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_str_eq(rig.error.text, ""); /* once */
+    if (rig.backend == RIG_SQLITE) {
+        rig_close(); /* nor does a restart make it the truth */
+        rig_open();
+        rig_set_active(NULL);
+        prune(&keep_30d);
+        ck_assert_int_eq(rig.error.code, EAGAIN);
+    }
+    ck_assert_uint_eq(stats().deliveries, 3);
+    rig.realtime -= 365 * USEC_PER_DAY;
+    rig_advance(2 * USEC_PER_HOUR);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 3);
+    rig.realtime += 365 * USEC_PER_DAY;
+    prune(&keep_30d);
+    rig_advance(USEC_PER_HOUR); /* it is so, then */
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    rig_stop();
+}
+END_TEST
+
+/* A copy whose sender's clock is half a day ahead passes max_age for that much longer. */
+START_TEST(test_ids_are_kept_a_day_longer)
+{
+    static const struct store_retention retention = {USEC_PER_DAY, 7 * USEC_PER_DAY};
+    const struct delivery delivery = rig_delivery("id");
+    struct store_append append;
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    RIG_OK(rig_append(&delivery, &append));
+    prune(&retention);
+    rig_advance(7 * USEC_PER_DAY + USEC_PER_DAY / 2);
+    prune(&retention);
+    RIG_OK(rig_append(&delivery, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_DUPLICATE);
+    rig_advance(USEC_PER_DAY);
+    prune(&retention);
+    RIG_OK(rig_append(&delivery, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_STORED);
+    rig_stop();
+}
+END_TEST
+
+/* Pruning went past them while the sink was active and held them; then it left the conf. */
+START_TEST(test_a_sink_that_left_with_rows_behind_the_run)
+{
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("leaves");
+    rig_set_active(&sink);
+    rig_append_many(5);
+    rig_outcome(sink.id, 3, 2, 2, STORE_STATE_PENDING);
+    rig_outcome(sink.id, 5, 1, 4, STORE_STATE_DEAD);
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert(rig_has(2));
+    rig_set_active(NULL);
+    prune(&keep_30d);
+    ck_assert(!rig_has(2));
+    ck_assert(rig_has(4));
+    ck_assert_uint_eq(stats().deliveries, 1);
+    sink = rig_read_sink(sink.id);
+    ck_assert_uint_eq(sink.dropped, 1);
+    ck_assert_uint_eq(sink.pending_rows, 0);
+    rig_stop();
+}
+END_TEST
+
+/* One that leaves for a moment, by a slip in the conf, does not lose what it was trying. */
+START_TEST(test_a_sink_that_left_with_rows_it_was_trying)
+{
+    struct store_sink sink;
+    struct store_outcome outcome = {.seq = 2, .state = STORE_STATE_PENDING, .attempts = 9};
+    struct store_settle settle = {.outcomes = &outcome, .n_outcomes = 1};
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("leaves");
+    rig_set_active(&sink);
+    rig_append_many(5);
+    rig_outcome(sink.id, 5, 4, 2, STORE_STATE_PENDING);
+    pass_retention();
+    outcome.next_at_usec = rig.realtime;
+    settle.sink = sink.id;
+    RIG_OK(rig_settle(&settle));
+    rig_set_active(NULL);
+    rig_advance(KEEP - USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert(rig_has(2));
+    ck_assert(!rig_has(1));
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert(!rig_has(2));
+    rig_read_sink(sink.id);
+    rig_stop();
+}
+END_TEST
+
+/* Where nothing is ever pruned nothing need be dated, and the table need not grow. */
+START_TEST(test_no_marks_where_nothing_is_pruned)
+{
+    static const struct store_retention forever = {USEC_INFINITY, USEC_INFINITY};
+    struct sqlite_mark mark = {0};
+
+    rig_start(RIG_SQLITE);
+    rig_set_active(NULL);
+    rig_append_many(3);
+    prune(&forever);
+    ck_assert_int_eq(marks_load_last(&sqlite_store(rig.store)->db, &mark), SQLITE_OK);
+    ck_assert_int_eq(mark.id, 0);
+    prune(&keep_30d);
+    ck_assert_int_eq(marks_load_last(&sqlite_store(rig.store)->db, &mark), SQLITE_OK);
+    ck_assert_int_eq(mark.id, 1);
+    rig_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store_prune");
@@ -347,6 +485,11 @@ int main(void)
     tcase_add_loop_test(core, test_a_sink_that_came_back_in_time, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_evidence_expires, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_a_clock_set_back, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_clock_set_forward_prunes_nothing, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_sink_that_left_with_rows_behind_the_run, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_sink_that_left_with_rows_it_was_trying, 0, RIG_N_BACKENDS);
+    tcase_add_test(core, test_no_marks_where_nothing_is_pruned);
+    tcase_add_loop_test(limits, test_ids_are_kept_a_day_longer, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(limits, test_ids_are_forgotten, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(limits, test_steps_are_bounded, 0, RIG_N_BACKENDS);
     suite_add_tcase(suite, core);

@@ -70,6 +70,42 @@ START_TEST(test_outcome)
 }
 END_TEST
 
+/* Looks one after another, at hours of real and of monotonic time since the last of before. */
+static const struct belief_row {
+    int64_t before; /* hours; 0: nothing is known from before */
+    struct {
+        int64_t real, monotonic;
+        enum rule_belief want;
+    } looks[5];
+    size_t n;
+} belief_rows[] = {
+    {0, {{9000, 1, RULE_BELIEVED}, {9001, 2, RULE_BELIEVED}}, 2},
+    {1000, {{1000, 1, RULE_BELIEVED}, {1003, 1, RULE_BELIEVED}, {1007, 1, RULE_DOUBTED_NEWLY}}, 3},
+    {1000, {{1024, 1, RULE_BELIEVED}}, 1}, /* the daemon was off for a day */
+    {1000, {{1025, 1, RULE_DOUBTED_NEWLY}, {1025, 1, RULE_DOUBTED}, {1026, 2, RULE_BELIEVED}}, 3},
+    {1000, {{2000, 5, RULE_DOUBTED_NEWLY}, {1001, 6, RULE_BELIEVED}, {1002, 7, RULE_BELIEVED}}, 3},
+    {1000, {{200, 1, RULE_BELIEVED}, {201, 2, RULE_BELIEVED}, {1001, 2, RULE_DOUBTED_NEWLY}}, 3},
+    /* A step within the doubt begins the hour anew. */
+    {1000,
+        {{2000, 5, RULE_DOUBTED_NEWLY}, {9001, 6, RULE_DOUBTED}, {9001, 6, RULE_DOUBTED},
+            {9002, 7, RULE_BELIEVED}},
+        4},
+    /* Long without a look. */
+    {1000, {{1000, 1, RULE_BELIEVED}, {9000, 8001, RULE_BELIEVED}}, 2},
+};
+
+START_TEST(test_a_step_of_the_clock)
+{
+    const struct belief_row *row = &belief_rows[_i];
+    struct rule_time time = {.real_usec = row->before * USEC_PER_HOUR};
+
+    for (size_t i = 0; i < row->n; i++)
+        ck_assert_int_eq(rule_time_look(&time, row->looks[i].real * USEC_PER_HOUR,
+                             row->looks[i].monotonic * USEC_PER_HOUR),
+            row->looks[i].want);
+}
+END_TEST
+
 static const struct sum_row {
     struct rule_tally tally;
     int64_t delivered, filtered;
@@ -149,6 +185,7 @@ int main(void)
     int n_failed;
 
     tcase_add_loop_test(core, test_outcome, 0, (int)ARRAY_SIZE(outcome_rows));
+    tcase_add_loop_test(core, test_a_step_of_the_clock, 0, (int)ARRAY_SIZE(belief_rows));
     tcase_add_loop_test(core, test_sum, 0, (int)ARRAY_SIZE(sum_rows));
     tcase_add_test(core, test_checksum_is_what_it_always_was);
     tcase_add_test(core, test_checksum_sees_every_bit);

@@ -242,6 +242,47 @@ START_TEST(test_a_damaged_body_is_never_returned)
 }
 END_TEST
 
+/* What a process settles after somebody else's hand, or the disk's, was at the database. */
+static const struct {
+    const char *damage;
+    struct store_settle settle;
+    const char *want;
+} damaged_settles[] = {
+    {"DELETE FROM sinks", {.sink = 1, .frontier = 5, .delivered = 2}, "its row is gone"},
+    {"UPDATE sinks SET frontier = 5", {.sink = 1, .frontier = 4, .delivered = 1},
+        "the frontier 4 is not between 5 and 5"},
+    {"UPDATE sinks SET frontier = 9", {.sink = 1, .delivered = 1},
+        "the frontier 9 is not between 9 and 5"},
+    {"DELETE FROM deliveries WHERE seq = 4", {.sink = 1, .frontier = 5, .delivered = 1},
+        "deliveries 4 to 5 do not add up"},
+    {"DELETE FROM progress", {.sink = 1, .frontier = 4, .delivered = 2},
+        "deliveries 4 to 4 do not add up"},
+};
+
+START_TEST(test_a_settle_over_a_damaged_store_fails)
+{
+    struct store_sink sink;
+    char want[256];
+
+    rig_start(RIG_SQLITE);
+    sink = rig_register("sink");
+    rig_append_many(5);
+    rig_outcome(sink.id, 3, 2, 2, STORE_STATE_PENDING);
+    rig_close();
+    shell(damaged_settles[_i].damage);
+    rig_open();
+    ck_assert_int_eq(rig_settle(&damaged_settles[_i].settle), STORE_FAILED);
+    snprintf(want, sizeof(want),
+        "the store is damaged: of sink 1, %s; restore a backup, or move the store away to begin "
+        "with an empty "
+        "one",
+        damaged_settles[_i].want);
+    ck_assert_str_eq(rig.error.text, want);
+    ck_assert(store_has_failed(rig.store));
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_sinks_survive)
 {
     struct store_sink sink, again;
@@ -513,6 +554,8 @@ int main(void)
     tcase_add_loop_test(errors, test_refused, 0, (int)ARRAY_SIZE(refused_rows));
     tcase_add_test(errors, test_a_reader_keeps_open_from_bringing_the_wal_home);
     tcase_add_loop_test(errors, test_a_damaged_body_is_never_returned, 0, (int)ARRAY_SIZE(damages));
+    tcase_add_loop_test(
+        errors, test_a_settle_over_a_damaged_store_fails, 0, (int)ARRAY_SIZE(damaged_settles));
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
     suite_add_tcase(suite, errors);
