@@ -16,6 +16,7 @@ static const size_t string_offsets[] = {
     offsetof(struct delivery, job_id),
     offsetof(struct delivery, type),
     offsetof(struct delivery, status),
+    offsetof(struct delivery, unverified),
 };
 
 static const char **string_at(struct delivery *delivery, size_t i)

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * A delivery: one verified callback, with its raw body.
+ * A delivery: one verified callback, with its raw body; or one that report mode let pass and
+ * marked.
  *
  * Immutable once made; passes between threads by ownership. One allocation holds the struct, its
  * strings and the body, so that delivery_free is one free.
@@ -32,10 +33,13 @@ struct delivery {
 
     const char *endpoint;   /* name in the conf */
     const char *request_id; /* SASHA-Request-ID */
-    const char *secret;     /* name in the conf of the callback secret that matched */
+    const char *secret;     /* name in the conf of the callback secret that matched; "" if none did,
+                               which takes verify = "report" */
     const char *job_id;
     const char *type;
     const char *status;
+    const char *unverified; /* "": proven; else the reason name for which it would have been
+                               refused, had its endpoint not verify = "report" */
 
     const unsigned char *body; /* NULL when read without it */
     size_t body_length;        /* true length, also when body is NULL */

@@ -9,7 +9,9 @@
  * store.h that it stands behind.
  */
 
-#include "store/store.h"
+#include "store/query.h"
+
+#include <stdatomic.h>
 
 struct store_ops {
     void (*close)(struct store *store, bool failed);
@@ -17,6 +19,8 @@ struct store_ops {
         struct store *store, const char *name, struct store_sink *ret_sink, struct error *error);
     enum store_result (*set_active_sinks)(
         struct store *store, const uint32_t *ids, size_t n, struct error *error);
+    enum store_result (*set_paused)(
+        struct store *store, uint32_t sink, bool paused, struct error *error);
     enum store_result (*commit)(
         struct store *store, struct store_batch *batch, struct error *error);
     enum store_result (*maintain)(struct store *store, bool idle, struct error *error);
@@ -24,6 +28,21 @@ struct store_ops {
         bool *ret_more, struct error *error);
     void (*get_stats)(struct store *store, struct store_stats *ret_stats);
     int (*reader_open)(struct store *store, struct store_reader **ret_reader, struct error *error);
+};
+
+/* Where a query is. */
+struct store_walk {
+    uint64_t at; /* go on after this seq in the direction of the walk; 0: from the start */
+    size_t left; /* deliveries that may still be looked at; find stops at 0 */
+    bool ended;  /* there are no more */
+};
+
+/* What a query found so far. */
+#define STORE_FOUND_MAX 64
+struct store_found {
+    size_t room; /* 1 to STORE_FOUND_MAX: find stops when so many are found */
+    size_t n;
+    struct delivery *deliveries[STORE_FOUND_MAX]; /* owned by the front, also when find fails */
 };
 
 struct store_reader_ops {
@@ -41,14 +60,28 @@ struct store_reader_ops {
         void *context, struct error *error);
     ssize_t (*scan_conflicts)(struct store_reader *reader, uint64_t seq, store_conflict_fn fn,
         void *context, struct error *error);
+
+    /* Goes on with a walk: adds deliveries that fit, without bodies, in the order of the walk,
+     * until `found` has no room or the walk is to stop. `from` and `limit` of the query are the
+     * front's business. -ENOENT: the query's sink was never registered. */
+    int (*find)(struct store_reader *reader, const struct store_query *query,
+        struct store_walk *walk, struct store_found *found, struct error *error);
+    int (*read_sink_row)(struct store_reader *reader, uint32_t sink, uint64_t seq,
+        struct store_sink_row *ret_row, struct error *error);
+    int (*read_oldest_pending)(struct store_reader *reader, uint32_t sink,
+        int64_t *ret_received_at_usec, struct error *error);
+    /* All but `failed`. */
+    int (*read_stats)(
+        struct store_reader *reader, struct store_stats *ret_stats, struct error *error);
 };
 
 struct store {
     const struct store_ops *ops;
-    bool failed;
-    struct error failure; /* why; set once */
+    _Atomic bool failed;  /* set by the writer's thread, read by any */
+    struct error failure; /* why; set once; the writer's */
 };
 
 struct store_reader {
     const struct store_reader_ops *ops;
+    const struct store *store; /* outlives its readers; set by the front */
 };

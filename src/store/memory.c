@@ -94,26 +94,41 @@ static enum store_result memory_set_active_sinks(
     return STORE_OK;
 }
 
+static enum store_result memory_set_paused(
+    struct store *base, uint32_t sink, bool paused, struct error *error)
+{
+    struct memory_store *store = memory_store(base);
+
+    ASSERT(sink >= 1 && sink <= store->n_sinks);
+    pthread_mutex_lock(&store->lock);
+    store->sinks[sink - 1].sink.paused = paused;
+    pthread_mutex_unlock(&store->lock);
+    return STORE_OK;
+}
+
 static enum store_result memory_maintain(struct store *store, bool idle, struct error *error)
 {
     return STORE_OK;
 }
 
-static void memory_get_stats(struct store *base, struct store_stats *ret_stats)
+void memory_get_stats(struct store *base, struct store_stats *ret_stats)
 {
     struct memory_store *store = memory_store(base);
 
+    pthread_mutex_lock(&store->lock);
     *ret_stats = (struct store_stats){
         .head = store->head,
         .deliveries = store->head - store->pruned_deliveries,
         .ids = store->n_ids,
     };
+    pthread_mutex_unlock(&store->lock);
 }
 
 static const struct store_ops memory_ops = {
     .close = memory_close,
     .register_sink = memory_register_sink,
     .set_active_sinks = memory_set_active_sinks,
+    .set_paused = memory_set_paused,
     .commit = memory_commit,
     .maintain = memory_maintain,
     .prune = memory_prune,

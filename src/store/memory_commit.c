@@ -225,7 +225,7 @@ static void write_row(struct store_sink *sink, struct memory_row **place,
     row->state = outcome->state;
     row->attempts = outcome->attempts;
     row->next_at_usec = is_pending ? outcome->next_at_usec : 0;
-    row->replay = is_pending && outcome->replay;
+    row->replay = outcome->replay;
     count_row(sink, row->state, 1);
 }
 
@@ -309,6 +309,7 @@ static void apply_settle(struct memory_store *store, const struct store_settle *
     sink->requeued += tally.requeued;
     sink->delivered += (uint64_t)settle->delivered;
     sink->filtered += (uint64_t)settle->filtered;
+    sink->dropped += (uint64_t)settle->dropped;
     if (settle->position) {
         memcpy(sink->position, settle->position, settle->position_length);
         sink->position_length = settle->position_length;

@@ -8,22 +8,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct memory_reader {
-    struct store_reader base;
-    struct memory_store *store;
-};
-
-static struct memory_store *reader_store(struct store_reader *reader)
-{
-    return ((struct memory_reader *)(void *)reader)->store;
-}
-
 static int no_memory(struct error *error)
 {
     return error_set(error, ENOMEM, "out of memory");
 }
 
-static struct delivery *copy_without_body(const struct delivery *delivery)
+struct delivery *memory_copy_head(const struct delivery *delivery)
 {
     struct delivery head = *delivery;
 
@@ -41,7 +31,7 @@ static int next_delivery(
     for (uint64_t seq = *after + 1; seq <= store->head; seq++) {
         if (!memory_slot(store, seq)->delivery)
             continue;
-        *ret_delivery = copy_without_body(memory_slot(store, seq)->delivery);
+        *ret_delivery = memory_copy_head(memory_slot(store, seq)->delivery);
         *after = seq;
         r = *ret_delivery ? 1 : -ENOMEM;
         break;
@@ -53,7 +43,7 @@ static int next_delivery(
 static ssize_t memory_scan(struct store_reader *reader, uint64_t after, size_t limit,
     store_delivery_fn fn, void *context, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
     size_t passed = 0;
 
     while (passed < limit) {
@@ -74,7 +64,7 @@ static ssize_t memory_scan(struct store_reader *reader, uint64_t after, size_t l
 static int memory_fetch(
     struct store_reader *reader, uint64_t seq, struct delivery **ret_delivery, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
     struct delivery *copy = NULL;
     bool is_there;
 
@@ -104,7 +94,7 @@ static int next_row(struct memory_store *store, uint32_t sink, enum store_state 
 
         if (!row || row->state != state)
             continue;
-        *ret_delivery = copy_without_body(slot->delivery);
+        *ret_delivery = memory_copy_head(slot->delivery);
         *ret_row = (struct store_row){
             .delivery = *ret_delivery,
             .state = state,
@@ -122,7 +112,7 @@ static int next_row(struct memory_store *store, uint32_t sink, enum store_state 
 static ssize_t memory_scan_rows(struct store_reader *reader, uint32_t sink, enum store_state state,
     uint64_t after, size_t limit, store_row_fn fn, void *context, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
     size_t passed = 0;
 
     while (passed < limit) {
@@ -144,7 +134,7 @@ static ssize_t memory_scan_rows(struct store_reader *reader, uint32_t sink, enum
 static int memory_read_sink(
     struct store_reader *reader, uint32_t sink, struct store_sink *ret_sink, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
     bool is_there;
 
     pthread_mutex_lock(&store->lock);
@@ -159,7 +149,7 @@ static int memory_read_sink(
 
 static int memory_read_head(struct store_reader *reader, uint64_t *ret_head, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
 
     pthread_mutex_lock(&store->lock);
     *ret_head = store->head;
@@ -205,7 +195,7 @@ static int copy_attempt_at(struct memory_store *store, uint64_t seq, size_t inde
 static ssize_t memory_scan_attempts(struct store_reader *reader, uint64_t seq, store_attempt_fn fn,
     void *context, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
     ssize_t passed = 0;
 
     for (;;) {
@@ -245,7 +235,7 @@ static int copy_conflict_at(
 static ssize_t memory_scan_conflicts(struct store_reader *reader, uint64_t seq,
     store_conflict_fn fn, void *context, struct error *error)
 {
-    struct memory_store *store = reader_store(reader);
+    struct memory_store *store = memory_reader_store(reader);
     ssize_t passed = 0;
 
     for (;;) {
@@ -286,6 +276,10 @@ static const struct store_reader_ops memory_reader_ops = {
     .read_head = memory_read_head,
     .scan_attempts = memory_scan_attempts,
     .scan_conflicts = memory_scan_conflicts,
+    .find = memory_find,
+    .read_sink_row = memory_read_sink_row,
+    .read_oldest_pending = memory_read_oldest_pending,
+    .read_stats = memory_read_stats,
 };
 
 int memory_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error)

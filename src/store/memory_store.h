@@ -126,5 +126,29 @@ enum store_result memory_prune(struct store *store, const struct store_retention
     bool *ret_more, struct error *error);
 void memory_clear_slot(struct memory_slot *slot);
 
+struct memory_reader {
+    struct store_reader base;
+    struct memory_store *store;
+};
+
+static inline struct memory_store *memory_reader_store(struct store_reader *reader)
+{
+    return ((struct memory_reader *)(void *)reader)->store;
+}
+
+/* Numbers under the lock. */
+void memory_get_stats(struct store *store, struct store_stats *ret_stats);
+
 /* memory_read.c */
+struct delivery *memory_copy_head(const struct delivery *delivery); /* without the body */
 int memory_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error);
+
+/* memory_query.c */
+int memory_find(struct store_reader *reader, const struct store_query *query,
+    struct store_walk *walk, struct store_found *found, struct error *error);
+int memory_read_sink_row(struct store_reader *reader, uint32_t sink, uint64_t seq,
+    struct store_sink_row *ret_row, struct error *error);
+int memory_read_oldest_pending(
+    struct store_reader *reader, uint32_t sink, int64_t *ret_received_at_usec, struct error *error);
+int memory_read_stats(
+    struct store_reader *reader, struct store_stats *ret_stats, struct error *error);

@@ -123,7 +123,7 @@ bool rule_settle_adds_up(const struct rule_tally *tally, const struct store_sett
 {
     uint64_t advance = tally->new_frontier - tally->old_frontier;
 
-    return settle->delivered >= 0 && settle->filtered >= 0 &&
-           advance + tally->closed ==
-               (uint64_t)settle->delivered + (uint64_t)settle->filtered + tally->opened;
+    return settle->delivered >= 0 && settle->filtered >= 0 && settle->dropped >= 0 &&
+           advance + tally->closed == (uint64_t)settle->delivered + (uint64_t)settle->filtered +
+                                          (uint64_t)settle->dropped + tally->opened;
 }

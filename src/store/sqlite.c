@@ -55,6 +55,7 @@ static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
     .register_sink = sqlite_register_sink,
     .set_active_sinks = sqlite_set_active_sinks,
+    .set_paused = sqlite_set_paused,
     .commit = sqlite_commit,
     .maintain = sqlite_maintain,
     .prune = sqlite_prune,

@@ -46,7 +46,8 @@ static int insert_delivery(struct db *db, const struct delivery *delivery, uint6
             DB_BLOB(delivery->id_digest.bytes, DIGEST_SIZE),
             DB_BLOB(delivery->body_digest.bytes, DIGEST_SIZE),
             DB_INT(checksum_delivery(delivery, seq, stale)),
-            DB_BLOB(delivery->body, delivery->body_length)));
+            DB_BLOB(delivery->body, delivery->body_length),
+            DB_TEXT(delivery->unverified ? delivery->unverified : "")));
 }
 
 static int append_copy(struct db *db, struct store_append *append, const struct sqlite_seen *seen)

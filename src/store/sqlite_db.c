@@ -61,6 +61,8 @@ void db_close(struct db *db, bool checkpoint)
 static int bind_value(sqlite3_stmt *statement, int position, const struct db_value *value)
 {
     switch (value->type) {
+    case DB_TYPE_NULL:
+        return sqlite3_bind_null(statement, position);
     case DB_TYPE_INT:
         return sqlite3_bind_int64(statement, position, value->integer);
     case DB_TYPE_TEXT:

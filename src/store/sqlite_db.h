@@ -30,6 +30,17 @@ enum sql {
     SQL_DELIVERY_EXISTS,
     SQL_DELIVERY_SCAN,
     SQL_DELIVERY_FETCH,
+    SQL_DELIVERY_READ,
+    SQL_QUERY_OLDEST,
+    SQL_QUERY_NEWEST,
+    SQL_QUERY_JOB_SIZE,
+    SQL_QUERY_JOB_OLDEST,
+    SQL_QUERY_JOB_NEWEST,
+    SQL_QUERY_ROWS_OLDEST,
+    SQL_QUERY_ROWS_NEWEST,
+    SQL_QUERY_SINK_ROW,
+    SQL_QUERY_OLDEST_PENDING,
+    SQL_QUERY_STATS,
     SQL_CONFLICT_COUNT,
     SQL_CONFLICT_INSERT,
     SQL_CONFLICT_TRIM,
@@ -44,6 +55,7 @@ enum sql {
     SQL_SINK_ACTIVATE,
     SQL_SINK_ADVANCE,
     SQL_SINK_POSITION,
+    SQL_SINK_PAUSE,
     SQL_SINK_SETTLED,
     SQL_ROW_STATE,
     SQL_ROW_WRITE,
@@ -78,6 +90,7 @@ struct db {
 /* A value to bind. Texts and blobs are borrowed until the statement is reset. */
 struct db_value {
     enum db_type {
+        DB_TYPE_NULL,
         DB_TYPE_INT,
         DB_TYPE_TEXT,
         DB_TYPE_BLOB,
@@ -87,6 +100,7 @@ struct db_value {
     size_t length;
 };
 
+#define DB_NULL ((struct db_value){DB_TYPE_NULL, 0, NULL, 0})
 #define DB_INT(value) ((struct db_value){DB_TYPE_INT, (int64_t)(value), NULL, 0})
 #define DB_TEXT(value) ((struct db_value){DB_TYPE_TEXT, 0, (value), 0})
 #define DB_BLOB(value, size) ((struct db_value){DB_TYPE_BLOB, 0, (value), (size)})

@@ -125,6 +125,20 @@ enum store_result sqlite_maintain(struct store *base, bool idle, struct error *e
 /* Of the room above the floor, the share that is given out unseen: one in so many. */
 #define UNSEEN_SHARE 8
 
+/* From any thread. */
+static void judge_disk(struct sqlite_store *store)
+{
+    struct sqlite_disk *disk = &store->disk;
+    struct statvfs room;
+    uint64_t free_bytes;
+
+    if (statvfs(store->path, &room) < 0)
+        return; /* what was true before is the best guess; a full disk says so itself */
+    free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
+    disk->free_bytes = free_bytes;
+    disk->below_floor = rule_is_below_floor(disk->below_floor, free_bytes, disk->floor);
+}
+
 static bool is_look_due(const struct sqlite_disk *disk, int64_t now)
 {
     uint64_t above = disk->free_bytes > disk->floor ? disk->free_bytes - disk->floor : 0;
@@ -135,18 +149,13 @@ static bool is_look_due(const struct sqlite_disk *disk, int64_t now)
 
 static void look_at_disk(struct sqlite_store *store)
 {
-    struct sqlite_disk *disk = &store->disk;
     int64_t now = clock_monotonic(store->clock);
-    struct statvfs room;
 
-    if (!is_look_due(disk, now))
+    if (!is_look_due(&store->disk, now))
         return;
-    disk->next_look_usec = now + USEC_PER_SEC;
-    disk->unseen_bytes = 0;
-    if (statvfs(store->path, &room) < 0)
-        return; /* what was true a second ago is the best guess; a full disk says so itself */
-    disk->free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-    disk->below_floor = rule_is_below_floor(disk->below_floor, disk->free_bytes, disk->floor);
+    store->disk.next_look_usec = now + USEC_PER_SEC;
+    store->disk.unseen_bytes = 0;
+    judge_disk(store);
 }
 
 bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *error)
@@ -157,7 +166,7 @@ bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *e
         error_set(error, ENOSPC,
             "%" PRIu64 " bytes are free on the store's disk, less than store.disk_floor (%" PRIu64
             "); free some",
-            store->disk.free_bytes, store->disk.floor);
+            (uint64_t)store->disk.free_bytes, store->disk.floor);
         return false;
     }
     if (store->wal.frames >= LIMIT_FRAMES) {
@@ -177,18 +186,23 @@ static uint64_t file_size(const char *path)
     return stat(path, &status) < 0 ? 0 : (uint64_t)status.st_size;
 }
 
+void sqlite_measure(struct sqlite_store *store, struct store_stats *stats)
+{
+    judge_disk(store);
+    stats->bytes = file_size(store->path);
+    stats->wal_bytes = file_size(store->wal_path);
+    stats->disk_free = store->disk.free_bytes;
+    stats->below_floor = store->disk.below_floor;
+}
+
 void sqlite_get_stats(struct store *base, struct store_stats *ret_stats)
 {
     struct sqlite_store *store = sqlite_store(base);
 
-    look_at_disk(store);
     *ret_stats = (struct store_stats){
         .head = store->now.head,
         .deliveries = store->now.head - store->now.pruned_deliveries,
         .ids = store->now.head - store->now.forgotten_ids,
-        .bytes = file_size(store->path),
-        .wal_bytes = file_size(store->wal_path),
-        .disk_free = store->disk.free_bytes,
-        .below_floor = store->disk.below_floor,
     };
+    sqlite_measure(store, ret_stats);
 }

@@ -191,6 +191,10 @@ static const struct store_reader_ops sqlite_reader_ops = {
     .read_head = sqlite_read_head,
     .scan_attempts = sqlite_scan_attempts,
     .scan_conflicts = sqlite_scan_conflicts,
+    .find = sqlite_find,
+    .read_sink_row = sqlite_read_sink_row,
+    .read_oldest_pending = sqlite_read_oldest_pending,
+    .read_stats = sqlite_read_stats,
 };
 
 int sqlite_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error)
@@ -201,8 +205,8 @@ int sqlite_reader_open(struct store *store, struct store_reader **ret_reader, st
     if (!reader)
         return error_set(error, ENOMEM, "out of memory");
     reader->base.ops = &sqlite_reader_ops;
-    r = db_open(
-        &reader->db, sqlite_store(store)->path, SQLITE_OPEN_READONLY, READER_CACHE_KIB, error);
+    reader->store = sqlite_store(store);
+    r = db_open(&reader->db, reader->store->path, SQLITE_OPEN_READONLY, READER_CACHE_KIB, error);
     if (r < 0) {
         sqlite_reader_close(&reader->base);
         return r;

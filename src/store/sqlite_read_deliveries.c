@@ -22,7 +22,8 @@
 /* Columns as in DELIVERY_COLUMNS (sqlite_sql.c). */
 enum {
     COLUMN_BODY_LENGTH = 13,
-    COLUMN_OWN = 14, /* the first that a statement adds */
+    COLUMN_UNVERIFIED = 14,
+    COLUMN_OWN = 15, /* the first that a statement adds */
 };
 
 /* A copied row; what follows the delivery only for rows of a sink. */
@@ -82,6 +83,7 @@ static int delivery_from_row(sqlite3_stmt *statement, struct delivery *delivery)
         .job_id = column_text(statement, 8),
         .type = column_text(statement, 9),
         .status = column_text(statement, 10),
+        .unverified = column_text(statement, COLUMN_UNVERIFIED),
         .body_length = (size_t)sqlite3_column_int64(statement, COLUMN_BODY_LENGTH),
     };
     copy_digest(statement, 11, &delivery->id_digest);
@@ -187,6 +189,27 @@ ssize_t sqlite_scan_rows(struct store_reader *reader, uint32_t sink, enum store_
             break;
     }
     return (ssize_t)passed;
+}
+
+int sqlite_copy_delivery(struct db *db, uint64_t seq, struct delivery **ret_delivery)
+{
+    struct read_row row = {NULL};
+    sqlite3_stmt *statement;
+    int rc = db_bind(db, SQL_DELIVERY_READ, &statement, DB_VALUES(DB_INT(seq)));
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW)
+        rc = copy_row(statement, false, &row);
+    if (rc == SQLITE_DONE) {
+        sqlite3_reset(statement);
+        return SQLITE_DONE;
+    }
+    rc = db_reset(statement, rc);
+    if (rc == SQLITE_OK)
+        *ret_delivery = row.delivery;
+    return rc;
 }
 
 /* ---- with body ---- */

@@ -6,12 +6,15 @@
  * refuses a newer store, since it cannot know what its rows mean.
  *
  * deliveries  append-only, in order of arrival. The body is last, so that a walk without bodies
- *             need not read over overflow pages. `checksum` covers the whole row (checksum.h).
+ *             need not read over overflow pages; `unverified` (step 2) stands behind it, but is
+ *             empty unless the endpoint is in report mode, and what is empty is not read from the
+ *             page. `checksum` covers the whole row (checksum.h).
  *             deliveries_by_job answers "newest accepted of this job" from the index alone, and is
  *             pruned with the rows.
  * ids         what dedup goes by; outlives the deliveries. Only sqlite_ids.c knows this table.
  * conflicts   other bodies under an id that was seen, as evidence.
  * sinks       frontier and counters; dead and pending are not stored but counted from the rows.
+ *             `paused` (step 2) is an operator's wish.
  * progress    rows of what is out of step. state: 0 pending, 1 done (kept until pruning where the
  *             marks cannot tell when it was settled), 2 dead.
  * attempts    what a sink tried, clustered by delivery; n counts up within a delivery.
@@ -71,6 +74,10 @@ const struct schema_step schema_steps[] = {
         " pruned_deliveries INTEGER NOT NULL, forgotten_through INTEGER NOT NULL,"
         " forgotten_ids INTEGER NOT NULL) STRICT;"
         "INSERT INTO store VALUES (1, 0, 0, 0, 0);",
+    },
+    {
+        "ALTER TABLE deliveries ADD COLUMN unverified TEXT NOT NULL DEFAULT '';"
+        "ALTER TABLE sinks ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;",
     },
 };
 

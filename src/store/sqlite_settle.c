@@ -99,7 +99,7 @@ static int write_row(const struct settling *settling, const struct store_outcome
     return db_run(&settling->store->db, SQL_ROW_WRITE,
         DB_VALUES(DB_INT(outcome->seq), DB_INT(settling->settle->sink), DB_INT(outcome->state),
             DB_INT(outcome->attempts), DB_INT(is_pending ? outcome->next_at_usec : 0),
-            DB_INT(is_pending && outcome->replay)));
+            DB_INT(outcome->replay)));
 }
 
 static int apply_outcome(struct settling *settling, const struct store_outcome *outcome)
@@ -180,7 +180,7 @@ int settle_apply(struct sqlite_store *store, const struct store_settle *settle,
 
     rc = db_run(db, SQL_SINK_ADVANCE,
         DB_VALUES(DB_INT(settle->sink), DB_INT(tally->new_frontier), DB_INT(settle->delivered),
-            DB_INT(settle->filtered), DB_INT(tally->requeued)));
+            DB_INT(settle->filtered), DB_INT(tally->requeued), DB_INT(settle->dropped)));
     if (rc == SQLITE_OK && settle->position)
         rc = db_run(db, SQL_SINK_POSITION,
             DB_VALUES(DB_INT(settle->sink), DB_BLOB(settle->position, settle->position_length)));

@@ -16,13 +16,15 @@ int sinks_load(struct db *db, uint32_t id, struct store_sink *ret_sink)
         return rc;
     rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW) {
+        uint64_t paused;
         uint64_t *numbers[] = {&sink.start, &sink.frontier, &sink.delivered, &sink.filtered,
-            &sink.requeued, &sink.dropped, &sink.dead, &sink.pending_rows};
+            &sink.requeued, &sink.dropped, &sink.dead, &sink.pending_rows, &paused};
         size_t n = sizeof(numbers) / sizeof(numbers[0]);
         size_t length = (size_t)sqlite3_column_bytes(statement, (int)n);
 
         for (size_t i = 0; i < n; i++)
             *numbers[i] = (uint64_t)sqlite3_column_int64(statement, (int)i);
+        sink.paused = paused != 0;
         if (length > STORE_POSITION_MAX)
             return db_reset(statement, SQLITE_CORRUPT);
         if (length > 0)
@@ -97,5 +99,20 @@ enum store_result sqlite_set_active_sinks(
     if (rc != SQLITE_OK)
         return db_roll_back(db, db_result(db, rc, error, "name the active sinks"), error);
     store->active_known = true;
+    return STORE_OK;
+}
+
+enum store_result sqlite_set_paused(
+    struct store *base, uint32_t sink, bool paused, struct error *error)
+{
+    struct db *db = &sqlite_store(base)->db;
+    int rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
+
+    if (rc == SQLITE_OK)
+        rc = db_run(db, SQL_SINK_PAUSE, DB_VALUES(DB_INT(sink), DB_INT(paused)));
+    if (rc == SQLITE_OK)
+        rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
+    if (rc != SQLITE_OK)
+        return db_roll_back(db, db_result(db, rc, error, "pause a sink"), error);
     return STORE_OK;
 }

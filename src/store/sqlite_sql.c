@@ -9,7 +9,8 @@
 
 #define DELIVERY_COLUMNS                                                                  \
     "d.seq, d.received_at, d.updated_at, d.terminal, d.stale, d.endpoint, d.request_id, " \
-    "d.secret, d.job_id, d.type, d.status, d.id_digest, d.body_digest, length(d.body)"
+    "d.secret, d.job_id, d.type, d.status, d.id_digest, d.body_digest, length(d.body), "  \
+    "d.unverified"
 
 /* A delivery that pruning must leave: it is a dead letter, or an active sink is not done, or a sink
  * was done with it too lately (settled after ?3), or would have tried it lately if it were still
@@ -23,6 +24,24 @@
 #define IS_ORPHAN(table)                                     \
     table ".seq > ?1 AND " table ".seq <= ?2 AND NOT EXISTS" \
           " (SELECT 1 FROM deliveries d WHERE d.seq = " table ".seq)"
+
+/* Which seqs a step of a query looks at, and whether each fits: 1 or 0. Columns are read from the
+ * row only for filters that are given. */
+#define QUERY_SEQ_FITS                                                           \
+    "d.seq, CASE WHEN (?3 IS NULL OR d.received_at >= ?3)"                       \
+    " AND (?4 IS NULL OR d.received_at < ?4) AND (?5 IS NULL OR d.stale = ?5)"   \
+    " AND (?6 IS NULL OR d.endpoint = ?6) AND (?7 IS NULL OR d.request_id = ?7)" \
+    " AND (?8 IS NULL OR d.job_id = ?8) AND (?9 IS NULL OR d.type = ?9)"         \
+    " AND (?10 IS NULL OR d.status = ?10) THEN 1 ELSE 0 END"
+#define QUERY_ALL                                                                 \
+    "SELECT " QUERY_SEQ_FITS " FROM deliveries d WHERE d.seq > ?1 AND d.seq < ?2" \
+    " ORDER BY d.seq"
+#define QUERY_JOB                                                              \
+    "SELECT " QUERY_SEQ_FITS " FROM deliveries d INDEXED BY deliveries_by_job" \
+    " WHERE d.job_id = ?8 AND d.seq > ?1 AND d.seq < ?2 ORDER BY d.seq"
+#define QUERY_ROWS                                                                       \
+    "SELECT " QUERY_SEQ_FITS " FROM progress p CROSS JOIN deliveries d ON d.seq = p.seq" \
+    " WHERE p.sink = ?11 AND p.state = ?12 AND p.seq > ?1 AND p.seq < ?2 ORDER BY p.seq"
 
 const char *const sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -46,13 +65,34 @@ const char *const sql_texts[SQL_COUNT] = {
                        " ORDER BY updated_at DESC, terminal DESC LIMIT 1",
     [SQL_DELIVERY_INSERT] =
         "INSERT INTO deliveries (seq, received_at, updated_at, terminal, stale, endpoint,"
-        " request_id, secret, job_id, type, status, id_digest, body_digest, checksum, body)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        " request_id, secret, job_id, type, status, id_digest, body_digest, checksum, body,"
+        " unverified)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [SQL_DELIVERY_EXISTS] = "SELECT 1 FROM deliveries WHERE seq = ?1",
     [SQL_DELIVERY_SCAN] =
         "SELECT " DELIVERY_COLUMNS " FROM deliveries d WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2",
     [SQL_DELIVERY_FETCH] = "SELECT " DELIVERY_COLUMNS ", d.checksum, d.body"
                            " FROM deliveries d WHERE d.seq = ?1",
+
+    [SQL_DELIVERY_READ] = "SELECT " DELIVERY_COLUMNS " FROM deliveries d WHERE d.seq = ?1",
+
+    [SQL_QUERY_OLDEST] = QUERY_ALL,
+    [SQL_QUERY_NEWEST] = QUERY_ALL " DESC",
+    [SQL_QUERY_JOB_SIZE] =
+        "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE job_id = ?1 LIMIT ?2)",
+    [SQL_QUERY_JOB_OLDEST] = QUERY_JOB,
+    [SQL_QUERY_JOB_NEWEST] = QUERY_JOB " DESC",
+    [SQL_QUERY_ROWS_OLDEST] = QUERY_ROWS,
+    [SQL_QUERY_ROWS_NEWEST] = QUERY_ROWS " DESC",
+    [SQL_QUERY_SINK_ROW] = "SELECT s.start, s.frontier, p.state, p.attempts, p.next_at, p.replay"
+                           " FROM sinks s LEFT JOIN progress p ON p.seq = ?2 AND p.sink = s.id"
+                           " WHERE s.id = ?1",
+    [SQL_QUERY_OLDEST_PENDING] = "SELECT received_at FROM deliveries WHERE seq = coalesce("
+                                 "(SELECT min(seq) FROM progress WHERE sink = ?1 AND state = 0),"
+                                 " (SELECT min(seq) FROM deliveries WHERE seq >"
+                                 " (SELECT frontier FROM sinks WHERE id = ?1)))",
+    [SQL_QUERY_STATS] = "SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0),"
+                        " pruned_through), pruned_deliveries, forgotten_ids FROM store",
 
     [SQL_CONFLICT_COUNT] = "SELECT count(*), coalesce(max(body_digest = ?2), 0)"
                            " FROM conflicts WHERE seq = ?1",
@@ -67,16 +107,18 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_SINK_INSERT] = "INSERT INTO sinks (name, active, start, frontier) VALUES (?1, 1, ?2, ?2)",
     [SQL_SINK_LOAD] = "SELECT start, frontier, delivered, filtered, requeued, dropped,"
                       " (SELECT count(*) FROM progress WHERE sink = ?1 AND state = 2),"
-                      " (SELECT count(*) FROM progress WHERE sink = ?1 AND state = 0), position"
-                      " FROM sinks WHERE id = ?1",
+                      " (SELECT count(*) FROM progress WHERE sink = ?1 AND state = 0), paused,"
+                      " position FROM sinks WHERE id = ?1",
     [SQL_SINK_FRONTIER] = "SELECT frontier FROM sinks WHERE id = ?1",
     [SQL_SINK_MARKS] = "DELETE FROM marks WHERE settled >"
                        " (SELECT frontier FROM sinks WHERE id = ?1)",
     [SQL_SINK_DEACTIVATE] = "UPDATE sinks SET active = 0 WHERE active <> 0",
     [SQL_SINK_ACTIVATE] = "UPDATE sinks SET active = 1 WHERE id = ?1",
     [SQL_SINK_ADVANCE] = "UPDATE sinks SET frontier = ?2, delivered = delivered + ?3,"
-                         " filtered = filtered + ?4, requeued = requeued + ?5 WHERE id = ?1",
+                         " filtered = filtered + ?4, requeued = requeued + ?5,"
+                         " dropped = dropped + ?6 WHERE id = ?1",
     [SQL_SINK_POSITION] = "UPDATE sinks SET position = ?2 WHERE id = ?1",
+    [SQL_SINK_PAUSE] = "UPDATE sinks SET paused = ?2 WHERE id = ?1",
     [SQL_SINK_SETTLED] = "SELECT min(frontier) FROM sinks WHERE active = 1",
 
     [SQL_ROW_STATE] = "SELECT state FROM progress WHERE seq = ?1 AND sink = ?2",

@@ -31,14 +31,15 @@ struct sqlite_state {
     struct sqlite_mark last_mark;
 };
 
-/* The disk's room. It is looked at again after a second, or when what was taken since could come
- * near the floor. */
+/* The disk's room. The writer looks again after a second, or when what was taken since could come
+ * near the floor; readers that are asked for it look as well, and whoever looks judges, so that an
+ * idle store notices too when room comes back. */
 struct sqlite_disk {
-    uint64_t floor;
-    uint64_t free_bytes;
-    uint64_t unseen_bytes;  /* taken since the last look */
-    int64_t next_look_usec; /* monotonic */
-    bool below_floor;
+    uint64_t floor;              /* set before the store is shared */
+    _Atomic uint64_t free_bytes; /* this and the next: as last seen, by any thread */
+    _Atomic bool below_floor;
+    uint64_t unseen_bytes;  /* taken since the last look; the writer's */
+    int64_t next_look_usec; /* monotonic; the writer's */
 };
 
 /* What waits in the WAL to be brought home. */
@@ -124,6 +125,9 @@ enum store_result sqlite_register_sink(
 enum store_result sqlite_set_active_sinks(
     struct store *store, const uint32_t *ids, size_t n, struct error *error);
 
+enum store_result sqlite_set_paused(
+    struct store *store, uint32_t sink, bool paused, struct error *error);
+
 /* ---- sqlite_commit.c ---- */
 
 enum store_result sqlite_commit(
@@ -151,6 +155,10 @@ void wal_watch(struct sqlite_store *store);
 bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *error);
 
 void sqlite_get_stats(struct store *store, struct store_stats *ret_stats);
+
+/* Looks at the files and the disk as they are now and fills in what the stats say of them. From any
+ * thread. */
+void sqlite_measure(struct sqlite_store *store, struct store_stats *stats);
 
 /* ---- sqlite_read.c ---- */
 

@@ -65,6 +65,16 @@ enum store_result store_set_active_sinks(
     return latch(store, store->ops->set_active_sinks(store, ids, n, &own), &own, error);
 }
 
+enum store_result store_set_paused(
+    struct store *store, uint32_t sink, bool paused, struct error *error)
+{
+    struct error own = ERROR_INIT;
+
+    if (store->failed)
+        return say_failed(store, error);
+    return latch(store, store->ops->set_paused(store, sink, paused, &own), &own, error);
+}
+
 static void refuse_all(struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->n_appends; i++)
@@ -124,7 +134,11 @@ void store_get_stats(struct store *store, struct store_stats *ret_stats)
 
 int store_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error)
 {
-    return store->ops->reader_open(store, ret_reader, error);
+    int r = store->ops->reader_open(store, ret_reader, error);
+
+    if (r == 0)
+        (*ret_reader)->store = store;
+    return r;
 }
 
 void store_reader_close(struct store_reader *reader)

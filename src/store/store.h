@@ -102,11 +102,13 @@ struct store_sink {
     uint64_t requeued; /* settled ones, or from before `start`, that were made pending or dead
                           again by a row; counted by the store. Each is delivered (or filtered)
                           once more, so no counter ever goes down */
-    uint64_t dropped;  /* pruned before they were done, while the sink was not active */
+    uint64_t dropped;  /* pruned before they were done, while the sink was not active; and dead
+                          ones that an operator gave up */
     uint64_t dead;     /* rows */
     uint64_t pending_rows;
     unsigned char position[STORE_POSITION_MAX]; /* the sink's own recovery mark */
     size_t position_length;
+    bool paused; /* by an operator; what that means is dispatch's business */
 };
 
 /* Finds or makes the sink `name` (1 to 64 bytes) and makes it active. A new one starts at the head.
@@ -120,6 +122,10 @@ enum store_result store_register_sink(
 enum store_result store_set_active_sinks(
     struct store *store, const uint32_t *ids, size_t n, struct error *error);
 
+/* Notes that the sink is paused, or is not any more; kept until it is said otherwise. */
+enum store_result store_set_paused(
+    struct store *store, uint32_t sink, bool paused, struct error *error);
+
 /* ---- one transaction ---- */
 
 struct store_append {
@@ -131,7 +137,7 @@ struct store_append {
 
 enum store_state {
     STORE_STATE_PENDING,
-    STORE_STATE_DONE, /* settled: delivered or filtered; the row goes */
+    STORE_STATE_DONE, /* settled: delivered, filtered or dropped; the row goes */
     STORE_STATE_DEAD,
 };
 
@@ -151,7 +157,7 @@ struct store_outcome {
     enum store_state state;
     unsigned int attempts;               /* so far; PENDING and DEAD */
     int64_t next_at_usec;                /* real time before which it is not tried again; PENDING */
-    bool replay;                         /* PENDING: was asked for again by an operator */
+    bool replay;                         /* was asked for again by an operator; PENDING and DEAD */
     const struct store_attempt *attempt; /* to be recorded with it, or NULL; borrowed */
 };
 
@@ -160,17 +166,18 @@ struct store_outcome {
  * and every row that changes. The counters are what to add.
  *
  * It must add up, else it is STORE_FAILED, for a damaged store can be the cause: advance of the
- * frontier + rows that become DONE = delivered + filtered + deliveries above the old frontier that
- * become PENDING or DEAD rows. The seqs of one settle are distinct and the new frontier is not
- * above the head. Some outcomes change nothing and are listed for their attempt only: DONE for a
- * delivery without a PENDING or DEAD row, anything above the new frontier. Making a settled one
- * PENDING or DEAD again adds to `requeued` and to nothing else. An outcome for a delivery that is
- * no longer there (pruned) is left out. */
+ * frontier + rows that become DONE = delivered + filtered + dropped + deliveries above the old
+ * frontier that become PENDING or DEAD rows. The seqs of one settle are distinct and the new
+ * frontier is not above the head. Some outcomes change nothing and are listed for their attempt
+ * only: DONE for a delivery without a PENDING or DEAD row, anything above the new frontier. Making
+ * a settled one PENDING or DEAD again adds to `requeued` and to nothing else. An outcome for a
+ * delivery that is no longer there (pruned) is left out. */
 struct store_settle {
     uint32_t sink;
     uint64_t frontier; /* the new one; not below the old; 0: as it was */
     int64_t delivered; /* to add; >= 0 */
     int64_t filtered;  /* to add; >= 0 */
+    int64_t dropped;   /* to add; >= 0 */
     const struct store_outcome *outcomes;
     size_t n_outcomes;
     const void *position; /* NULL: as it was */

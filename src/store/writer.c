@@ -27,6 +27,9 @@
 /* Without work for so long, the store is told once more that it may tidy up. */
 #define QUIET_USEC USEC_PER_SEC
 
+const int64_t store_commit_bucket_usec[STORE_COMMIT_BUCKETS - 1] = {
+    250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 5000000};
+
 struct store_writer {
     struct store_writer_options options;
     struct mailbox mailbox;
@@ -69,6 +72,8 @@ static void note_availability(
 {
     bool is_unavailable = result != STORE_OK || (error->code != 0 && error->code != EFBIG);
 
+    atomic_store_explicit(&writer->stats.unavailable_at_usec,
+        is_unavailable ? clock_monotonic(writer->options.clock) : 0, memory_order_relaxed);
     if (is_unavailable == writer->unavailable)
         return;
     writer->unavailable = is_unavailable;
@@ -143,14 +148,35 @@ static size_t count_stored(const struct store_batch *batch)
     return n;
 }
 
-static void count_commit(
-    struct store_writer *writer, enum store_result result, size_t stored, int64_t usec)
+static size_t commit_bucket(int64_t usec)
+{
+    size_t i = 0;
+
+    while (i < STORE_COMMIT_BUCKETS - 1 && usec > store_commit_bucket_usec[i])
+        i++;
+    return i;
+}
+
+static size_t batch_bucket(size_t works)
+{
+    size_t i = 0;
+
+    while (i < STORE_BATCH_BUCKETS - 1 && works > (size_t)1 << i)
+        i++;
+    return i;
+}
+
+static void count_commit(struct store_writer *writer, enum store_result result, size_t works,
+    size_t stored, int64_t usec)
 {
     struct store_writer_stats *stats = &writer->stats;
 
     atomic_fetch_add_explicit(&stats->commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&stats->appended, stored, memory_order_relaxed);
     atomic_fetch_add_explicit(&stats->commit_usec, (uint64_t)usec, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->works, works, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->commit_buckets[commit_bucket(usec)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stats->batch_buckets[batch_bucket(works)], 1, memory_order_relaxed);
     if (result == STORE_UNAVAILABLE)
         atomic_fetch_add_explicit(&stats->unavailable, 1, memory_order_relaxed);
 }
@@ -165,7 +191,7 @@ static void commit_batch(struct store_writer *writer)
     enum store_result result = store_commit(writer->options.store, &batch, &error);
     size_t stored = result == STORE_OK ? count_stored(&batch) : 0;
 
-    count_commit(writer, result, stored, clock_monotonic(clock) - begin);
+    count_commit(writer, result, n, stored, clock_monotonic(clock) - begin);
     if (result == STORE_FAILED)
         tell_failed(writer, &error);
     else if (batch.n_appends > 0 || result != STORE_OK)

@@ -77,11 +77,23 @@ void store_writer_post(struct store_writer *writer, struct store_work *work);
 enum store_result store_writer_call(
     struct store_writer *writer, void (*call)(struct store *store, void *context), void *context);
 
+/* Histograms. Bucket i of the first counts commits that took up to store_commit_bucket_usec[i], the
+ * last has no bound; bucket i of the second counts commits of up to 2^i works. */
+#define STORE_COMMIT_BUCKETS 14
+extern const int64_t store_commit_bucket_usec[STORE_COMMIT_BUCKETS - 1];
+#define STORE_BATCH_BUCKETS 10
+_Static_assert(1 << (STORE_BATCH_BUCKETS - 1) >= STORE_BATCH_MAX, "the last bucket holds the most");
+
 struct store_writer_stats {
     _Atomic uint64_t commits;
     _Atomic uint64_t appended;    /* deliveries stored */
     _Atomic uint64_t commit_usec; /* time spent in commits, summed */
     _Atomic uint64_t unavailable; /* commits that could not be made for now */
+    _Atomic uint64_t works;       /* appends and settles of all commits */
+    _Atomic uint64_t commit_buckets[STORE_COMMIT_BUCKETS];
+    _Atomic uint64_t batch_buckets[STORE_BATCH_BUCKETS];
+    /* Monotonic time of the last commit that could not take what it should; 0: the last one did. */
+    _Atomic int64_t unavailable_at_usec;
 };
 
 /* Borrowed; to be read from any thread. */

@@ -13,6 +13,7 @@ START_TEST(test_copy)
 {
     char endpoint[] = "main", request_id[] = "aa-b-c-d-ee", secret[] = "current";
     char job_id[] = "1234567890", type[] = "embed-signature", status[] = "completed";
+    char unverified[] = "token-wrong";
     unsigned char body[] = {'{', 0, '}', 0xFF};
     struct delivery from = {
         .seq = 7,
@@ -28,6 +29,7 @@ START_TEST(test_copy)
         .job_id = job_id,
         .type = type,
         .status = status,
+        .unverified = unverified,
         .body = body,
         .body_length = sizeof(body),
     };
@@ -40,6 +42,7 @@ START_TEST(test_copy)
     memset(job_id, 'x', sizeof(job_id) - 1);
     memset(type, 'x', sizeof(type) - 1);
     memset(status, 'x', sizeof(status) - 1);
+    memset(unverified, 'x', sizeof(unverified) - 1);
     memset(body, 'x', sizeof(body));
 
     ck_assert_uint_eq(got->seq, 7);
@@ -55,6 +58,7 @@ START_TEST(test_copy)
     ck_assert_str_eq(got->job_id, "1234567890");
     ck_assert_str_eq(got->type, "embed-signature");
     ck_assert_str_eq(got->status, "completed");
+    ck_assert_str_eq(got->unverified, "token-wrong");
     ck_assert_uint_eq(got->body_length, 4);
     ck_assert_mem_eq(got->body, "{\0}\xFF", 4);
 }
@@ -72,6 +76,7 @@ START_TEST(test_null_strings)
     ck_assert_str_eq(got->job_id, "j");
     ck_assert_str_eq(got->type, "");
     ck_assert_str_eq(got->status, "");
+    ck_assert_str_eq(got->unverified, "");
 }
 END_TEST
 

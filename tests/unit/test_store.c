@@ -400,7 +400,7 @@ START_TEST(test_scan_rows)
         100);
     for (size_t i = 0; i < 100; i++)
         ck_assert_uint_eq(seqs.seqs[i], i / 2 * 3 + i % 2 + 2);
-    want_row = (struct store_row){NULL, STORE_STATE_DEAD, 4, 0, false};
+    want_row = (struct store_row){NULL, STORE_STATE_DEAD, 4, 0, true};
     ck_assert_int_eq(store_scan_rows(rig.reader, sink.id, STORE_STATE_DEAD, 4, 2, on_row_as_wanted,
                          &seqs, &rig.error),
         2);
@@ -436,6 +436,51 @@ START_TEST(test_asking_again_for_what_is_settled)
     ck_assert_uint_eq(sink.requeued, 2);
     ck_assert_uint_eq(sink.delivered, 4);
     ck_assert_uint_eq(sink.dead, 1);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_dropping_dead_ones)
+{
+    struct store_outcome outcome = {.seq = 2, .state = STORE_STATE_DONE};
+    struct store_settle settle = {.dropped = 1, .outcomes = &outcome, .n_outcomes = 1};
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("sink");
+    rig_append_many(3);
+    rig_outcome(sink.id, 3, 2, 2, STORE_STATE_DEAD);
+    settle.sink = sink.id;
+    RIG_OK(rig_settle(&settle));
+    sink = rig_read_sink(sink.id); /* checks the sum */
+    ck_assert_uint_eq(sink.dropped, 1);
+    ck_assert_uint_eq(sink.dead, 0);
+    ck_assert_uint_eq(sink.delivered, 2);
+    ck_assert_uint_eq(sink.filtered, 0);
+    /* It is settled like any other. */
+    rig_outcome(sink.id, 0, 0, 2, STORE_STATE_PENDING);
+    ck_assert_uint_eq(rig_read_sink(sink.id).requeued, 1);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_paused_sinks)
+{
+    struct store_sink first, second;
+
+    rig_start((enum rig_backend)_i);
+    first = rig_register("first");
+    second = rig_register("second");
+    ck_assert(!first.paused);
+    RIG_OK(store_set_paused(rig.store, second.id, true, &rig.error));
+    ck_assert(!rig_read_sink(first.id).paused);
+    ck_assert(rig_read_sink(second.id).paused);
+    ck_assert(rig_register("second").paused);
+    rig_append_many(2);
+    rig_deliver_to(&second, 2);
+    ck_assert(rig_read_sink(second.id).paused);
+    RIG_OK(store_set_paused(rig.store, second.id, false, &rig.error));
+    ck_assert(!rig_read_sink(second.id).paused);
     rig_stop();
 }
 END_TEST
@@ -663,6 +708,8 @@ static const struct store_settle wrong_settles[] = {
     {.sink = 1, .frontier = 4, .delivered = 4},                /* above the head */
     {.sink = 1, .delivered = 1},                               /* out of nothing */
     {.sink = 1, .frontier = 1, .delivered = 2, .filtered = -1},
+    {.sink = 1, .frontier = 1, .delivered = 2, .dropped = -1},
+    {.sink = 1, .dropped = 1},                  /* nothing was dead */
     {.sink = 2, .frontier = 1, .delivered = 1}, /* never registered */
 };
 
@@ -698,6 +745,8 @@ int main(void)
     tcase_add_loop_test(core, test_rows_come_and_go, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_scan_rows, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_asking_again_for_what_is_settled, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_dropping_dead_ones, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_paused_sinks, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_outcomes_that_change_nothing, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_appends_and_settles_in_one_batch, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_attempts_in_order, 0, RIG_N_BACKENDS);

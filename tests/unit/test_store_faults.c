@@ -183,6 +183,9 @@ START_TEST(test_a_failed_sync_latches)
         store_prune(rig.store, &(struct store_retention){1, 1}, &more, NULL), STORE_FAILED);
     store_get_stats(rig.store, &stats);
     ck_assert(stats.failed);
+    stats = (struct store_stats){.failed = false};
+    ck_assert_int_eq(store_read_stats(rig.reader, &stats, NULL), 0);
+    ck_assert(stats.failed); /* a reader knows, too */
     rig_close();
     ck_assert_uint_eq(fault.syncs, 0);
 

@@ -4,11 +4,13 @@
  * What happens when the disk fails is in test_store_faults.c.
  */
 
+#include "store/checksum.h"
 #include "store/sqlite_schema.h"
 #include "store/sqlite_store.h"
 #include "store_rig.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,7 +135,7 @@ static const struct refused_row {
 } refused_rows[] = {
     {write_garbage, -EBADMSG, "file is not a database"},
     {make_newer, -EPROTONOSUPPORT,
-        "was made by a newer sasha-callbackd (schema 99, this one knows up to 1); install that "
+        "was made by a newer sasha-callbackd (schema 99, this one knows up to 2); install that "
         "version or a later one"},
     {make_foreign, -EMEDIUMTYPE,
         "is a database, but not a store of sasha-callbackd; store.path must name another file"},
@@ -346,6 +348,86 @@ START_TEST(test_migration_goes_forward_step_by_step)
 }
 END_TEST
 
+/* A store as the first version left it: a delivery, a sink that has it dead. */
+static void make_first_version(const struct delivery *delivery)
+{
+    struct db db;
+    char sql[1024];
+
+    shell("PRAGMA user_version = 0");
+    open_bare(&db);
+    ck_assert_int_eq(schema_migrate(&db, schema_steps, 1, &rig.error), 0);
+    snprintf(sql, sizeof(sql),
+        "INSERT INTO deliveries (seq, received_at, updated_at, terminal, stale, endpoint,"
+        " request_id, secret, job_id, type, status, id_digest, body_digest, checksum, body)"
+        " VALUES (1, %" PRId64 ", 0, 0, 0, '%s', '%s', '%s', '%s', '%s', '%s', zeroblob(16),"
+        " zeroblob(16), %" PRId64 ", CAST('{}' AS BLOB));"
+        "INSERT INTO sinks (id, name, active, start, frontier) VALUES (1, 'sink', 1, 0, 1);"
+        "INSERT INTO progress VALUES (1, 1, 2, 9, 0, 0, 0);",
+        delivery->received_at_usec, delivery->endpoint, delivery->request_id, delivery->secret,
+        delivery->job_id, delivery->type, delivery->status,
+        (int64_t)checksum_delivery(delivery, 1, false));
+    ck_assert_int_eq(db_exec(&db, sql), SQLITE_OK);
+    db_close(&db, true);
+}
+
+START_TEST(test_a_store_of_the_first_version)
+{
+    CLEANUP(delivery_free) struct delivery *got = NULL;
+    CLEANUP(delivery_free) struct delivery *marked = NULL;
+    struct delivery delivery;
+    struct store_append append;
+    struct store_sink sink;
+
+    rig_prepare(RIG_SQLITE);
+    delivery = rig_delivery("old");
+    delivery.id_digest = (struct digest){{0}};
+    delivery.body_digest = (struct digest){{0}};
+    make_first_version(&delivery);
+
+    rig_open();
+    ck_assert_int_eq(
+        number_of(&sqlite_store(rig.store)->db, "PRAGMA user_version"), (int64_t)schema_n_steps);
+    ck_assert_msg(store_fetch(rig.reader, 1, &got, &rig.error) == 0, "%s", rig.error.text);
+    ck_assert_str_eq(got->request_id, "old");
+    ck_assert_str_eq(got->unverified, "");
+    sink = rig_register("sink");
+    ck_assert(!sink.paused);
+    ck_assert_uint_eq(sink.dead, 1);
+
+    delivery = rig_delivery("new");
+    delivery.unverified = "signature-wrong";
+    RIG_OK(rig_append(&delivery, &append));
+    ck_assert_int_eq(store_fetch(rig.reader, append.seq, &marked, &rig.error), 0);
+    ck_assert_str_eq(marked->unverified, "signature-wrong");
+    RIG_OK(store_set_paused(rig.store, sink.id, true, &rig.error));
+    rig_close();
+    rig_open();
+    ck_assert(rig_register("sink").paused);
+    rig_stop();
+}
+END_TEST
+
+/* Nobody can make a delivery look proven, or unproven, behind the store's back. */
+START_TEST(test_the_mark_of_an_unproven_one_is_covered)
+{
+    struct delivery *got = NULL;
+    struct delivery delivery;
+    struct store_append append;
+
+    rig_start(RIG_SQLITE);
+    delivery = rig_delivery("one");
+    delivery.unverified = _i == 0 ? "token-wrong" : "";
+    RIG_OK(rig_append(&delivery, &append));
+    ck_assert_int_eq(db_exec(&sqlite_store(rig.store)->db,
+                         _i == 0 ? "UPDATE deliveries SET unverified = ''"
+                                 : "UPDATE deliveries SET unverified = 'token-wrong'"),
+        SQLITE_OK);
+    ck_assert_int_eq(store_fetch(rig.reader, append.seq, &got, &rig.error), -EBADMSG);
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_every_statement_fits_the_schema)
 {
     struct db *db;
@@ -544,6 +626,8 @@ int main(void)
     tcase_add_test(core, test_what_was_committed_survives_a_kill);
     tcase_add_test(core, test_sinks_survive);
     tcase_add_test(core, test_migration_goes_forward_step_by_step);
+    tcase_add_test(core, test_a_store_of_the_first_version);
+    tcase_add_loop_test(core, test_the_mark_of_an_unproven_one_is_covered, 0, 2);
     tcase_add_test(core, test_every_statement_fits_the_schema);
     tcase_add_test(core, test_no_statement_of_every_batch_walks_a_table);
     tcase_add_test(core, test_the_wal_is_brought_home_when_it_is_quiet);
