@@ -12,6 +12,13 @@
  *
  * A sink that keeps a position tells at its start what it wrote beyond it. Since rows and claims
  * come in order of seq, and rows are below all claims, one walk over the sorted list finds them.
+ * When the position is of no use (its file is gone) a sink tells all that it ever wrote, oldest
+ * first. What is not settled is among the last of that, because a sink with a position gets nothing
+ * new before the last batch is settled; so of more than FOUND_MAX the newest are kept.
+ * Then it cannot be told either whether the line of a replayed delivery is that of the replay or
+ * the one of before. It is taken for the one of before: a second copy of a replay does no harm, a
+ * replay that never comes does. Beyond the position in its own file it can only be the replay's:
+ * what was written before was settled, and the position with it, or there would be no replay.
  */
 
 #include "dispatch/runner_private.h"
@@ -42,30 +49,39 @@ void claim_done(struct runner *runner)
 
 /* ---- what was written before a crash ---- */
 
-static void on_found(void *context, uint64_t seq)
+static void on_found(void *context, uint64_t seq, bool after_mark)
 {
     struct runner *runner = context;
+    const struct found found = {seq, after_mark};
 
-    if (seq <= runner->found_above || seq > runner->found_upto || runner->n_found == FOUND_MAX)
+    if (seq <= runner->found_above || seq > runner->found_upto)
         return;
+    if (runner->n_found == FOUND_MAX) {
+        runner->found[runner->found_oldest] = found;
+        runner->found_oldest = (runner->found_oldest + 1) % FOUND_MAX;
+        return;
+    }
     if (runner->n_found == runner->found_capacity) {
         size_t capacity = runner->found_capacity ? runner->found_capacity * 2 : CHUNK;
-        uint64_t *found = reallocarray(runner->found, capacity, sizeof(*found));
-        if (!found) {
+        struct found *bigger = reallocarray(runner->found, capacity, sizeof(*bigger));
+        if (!bigger) {
             runner->found_failed = true;
             return;
         }
-        runner->found = found;
+        runner->found = bigger;
         runner->found_capacity = capacity;
     }
-    runner->found[runner->n_found++] = seq;
+    runner->found[runner->n_found++] = found;
 }
 
-static int compare_seqs(const void *a, const void *b)
+/* By seq; of several lines of a delivery the one that says most comes first. */
+static int compare_found(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    const struct found *x = a, *y = b;
 
-    return (x > y) - (x < y);
+    if (x->seq != y->seq)
+        return x->seq < y->seq ? -1 : 1;
+    return y->after_mark - x->after_mark;
 }
 
 int claim_recover(struct runner *runner, const struct store_sink *state, struct error *error)
@@ -77,6 +93,7 @@ int claim_recover(struct runner *runner, const struct store_sink *state, struct 
         return r;
     runner->found_above = state->position_length == 0 ? state->frontier : 0;
     runner->found_failed = false;
+    runner->found_oldest = 0;
     r = runner->sink->ops->recover(
         runner->sink, state->position, state->position_length, on_found, runner, error);
     if (r < 0)
@@ -84,7 +101,7 @@ int claim_recover(struct runner *runner, const struct store_sink *state, struct 
     if (runner->found_failed)
         return error_set(error, ENOMEM, "out of memory");
     if (runner->n_found > 0) {
-        qsort(runner->found, runner->n_found, sizeof(*runner->found), compare_seqs);
+        qsort(runner->found, runner->n_found, sizeof(*runner->found), compare_found);
         log_event(LOG_LEVEL_INFO, "sink-recovered", LOG_FIELDS({"sink", runner->name}),
             "sink %s: had written up to %zu deliveries that were not settled yet", runner->name,
             runner->n_found);
@@ -97,12 +114,13 @@ bool claim_has_found(const struct runner *runner)
     return runner->found_at < runner->n_found;
 }
 
-/* Whether the sink has written `seq`; to be asked in order of seq. */
-static bool was_found(struct runner *runner, uint64_t seq)
+/* Whether the sink has written `seq`, and if it is a replay, again; to be asked in order of seq. */
+static bool was_found(struct runner *runner, uint64_t seq, bool replay)
 {
-    while (claim_has_found(runner) && runner->found[runner->found_at] < seq)
+    while (claim_has_found(runner) && runner->found[runner->found_at].seq < seq)
         runner->found_at++;
-    return claim_has_found(runner) && runner->found[runner->found_at] == seq;
+    return claim_has_found(runner) && runner->found[runner->found_at].seq == seq &&
+           (!replay || runner->found[runner->found_at].after_mark);
 }
 
 static void forget_found(struct runner *runner)
@@ -112,8 +130,7 @@ static void forget_found(struct runner *runner)
 
 /* ---- reading ---- */
 
-/* The lane that a delivery belongs to. */
-static uint64_t key_of(const struct runner *runner, const struct delivery *delivery)
+uint64_t claim_key(const struct runner *runner, const struct delivery *delivery)
 {
     if (runner->sink->ops->order == SINK_ORDER_ARRIVAL)
         return 0;
@@ -147,12 +164,12 @@ static int on_row(const struct store_row *row, void *context)
     struct queue *queue = &runner->queue;
     uint64_t seq = row->delivery->seq;
 
-    if (was_found(runner, seq))
+    if (was_found(runner, seq, row->replay))
         reading->result = queue_settle_row(queue, seq, WRITE_DELIVERED);
     else if (!row->replay && !filter_passes(runner->options, row->delivery))
         reading->result = queue_settle_row(queue, seq, WRITE_FILTERED);
     else
-        reading->result = queue_add_row(queue, seq, key_of(runner, row->delivery), row->attempts,
+        reading->result = queue_add_row(queue, seq, claim_key(runner, row->delivery), row->attempts,
             due_of(runner, row, reading->now), row->replay, reading->now);
     if (reading->result == 0)
         runner->rows_after = seq;
@@ -180,13 +197,13 @@ static int on_delivery(const struct delivery *delivery, void *context)
     struct runner *runner = reading->runner;
 
     pass_over_gap(runner, delivery->seq);
-    if (was_found(runner, delivery->seq))
+    if (was_found(runner, delivery->seq, false))
         reading->result = queue_claim_delivered(&runner->queue, delivery->seq);
     else if (!filter_passes(runner->options, delivery))
         queue_claim_filtered(&runner->queue, delivery->seq);
     else
         reading->result =
-            queue_claim(&runner->queue, delivery->seq, key_of(runner, delivery), reading->now);
+            queue_claim(&runner->queue, delivery->seq, claim_key(runner, delivery), reading->now);
     return reading->result;
 }
 

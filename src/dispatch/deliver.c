@@ -13,6 +13,9 @@
  *              deferred only because it stood behind a failed one just goes back to its lane.
  * A failure that may be the sink's own is the breaker's to judge.
  *
+ * A paused sink starts nothing; what it has is finished, and reading from the store goes on as far
+ * as memory is set aside for it.
+ *
  * A sink that has a position gets its next batch only when the one before is settled in the store
  * along with the position.
  */
@@ -177,6 +180,13 @@ static void keep_record(struct attempt *attempt)
     delivery_free(TAKE(attempt->delivery));
 }
 
+static void note_numbers(
+    struct runner *runner, const struct attempt *attempt, enum sink_result result)
+{
+    numbers_note(&runner->numbers, result, attempt->task->seq, &attempt->item,
+        clock_realtime(runner->clock));
+}
+
 static void end_dead(struct runner *runner, struct attempt *attempt)
 {
     struct task *task = attempt->task;
@@ -242,6 +252,7 @@ void deliver_end(void *context, struct sink_item *item, enum sink_result result)
     struct runner *runner = context;
     struct attempt *attempt = (struct attempt *)item;
 
+    note_numbers(runner, attempt, result);
     if (result != SINK_DEFERRED) {
         runner->tried = true;
         runner->pauses = 0;
@@ -318,6 +329,7 @@ static size_t load_batch(struct runner *runner, size_t n)
             runner->items[n_items++] = &task->attempt->item;
             break;
         case LOAD_NEVER:
+            note_numbers(runner, task->attempt, SINK_DEAD);
             end_dead(runner, task->attempt);
             break;
         case LOAD_LATER:
@@ -337,6 +349,8 @@ static bool may_start(struct runner *runner)
 
     if (runner->store_failed || queue->n_running >= runner->limit ||
         queue->n_unwritten >= BACKLOG_MAX)
+        return false;
+    if (atomic_load(&runner->paused))
         return false;
     if (runner->sink->ops->has_position &&
         (runner->settling || queue->n_unwritten > 0 || settle_wants_position(runner)))

@@ -7,41 +7,21 @@
  * the list of the leaving and is freed by a later call, or brought back when the sink returns
  * before that, so there are never two runners for one sink.
  *
- * Threads: the tables belong to the main thread. dispatch_wake, from any thread, walks the current
- * one under the lock, which the main thread takes to swap it.
+ * Threads: the tables belong to the main thread. What other threads may call (dispatch_wake here,
+ * and operator.c) walks the current one under the lock, which the main thread takes to swap it.
  *
  * Which sinks are active in the store (pruning waits for those) is widened in prepare and narrowed
  * in commit; if narrowing fails, pruning waits for a sink too many until the next reload, no harm.
  */
 
-#include "dispatch/dispatch.h"
+#include "dispatch/dispatch_private.h"
 
 #include "dispatch/options.h"
-#include "dispatch/runner.h"
 #include "util/log.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct slot {
-    struct runner *runner;
-    struct dispatch_sink_options *options; /* owned; what the runner has or is about to have */
-};
-
-struct dispatch {
-    struct store *store;
-    struct store_writer *writer;
-    const struct clock *clock;
-    dispatch_new_sink_fn new_sink;
-
-    pthread_mutex_t lock; /* of the tables; mailboxes' locks come after it */
-    struct slot *slots;
-    size_t n_slots;
-    struct runner **leaving;
-    size_t n_leaving;
-};
 
 /* One sink of the new conf. */
 struct part {
@@ -86,8 +66,10 @@ static void register_parts(struct store *store, void *context)
             store_register_sink(store, runner_name(part->runner), &sink, &registration->error);
         if (registration->result != STORE_OK)
             return;
-        if (part->is_new)
+        if (part->is_new) {
             runner_set_id(part->runner, sink.id);
+            runner_set_paused(part->runner, sink.paused);
+        }
     }
 }
 
@@ -153,7 +135,7 @@ static void on_left(void *context)
 
 /* ---- who is there ---- */
 
-static struct slot *find_slot(const struct dispatch *dispatch, const char *name)
+struct slot *dispatch_find(const struct dispatch *dispatch, const char *name)
 {
     for (size_t i = 0; i < dispatch->n_slots; i++)
         if (strcmp(runner_name(dispatch->slots[i].runner), name) == 0)
@@ -223,7 +205,7 @@ static int prepare_part(struct dispatch *dispatch, const struct dispatch_sink_op
     struct part *part, struct error *error)
 {
     const char *name = options->sink.name;
-    struct slot *slot = find_slot(dispatch, name);
+    struct slot *slot = dispatch_find(dispatch, name);
 
     part->slot = slot;
     part->runner = slot ? slot->runner : find_leaving(dispatch, name);
@@ -238,6 +220,7 @@ static int prepare_part(struct dispatch *dispatch, const struct dispatch_sink_op
 
     const struct runner_setup setup = {
         .name = name,
+        .type = part->change->sink->ops->type,
         .store = dispatch->store,
         .writer = dispatch->writer,
         .clock = dispatch->clock,
@@ -424,14 +407,4 @@ void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec)
     for (size_t i = 0; i < dispatch->n_slots; i++)
         runner_free(dispatch->slots[i].runner);
     dispatch_free(dispatch);
-}
-
-size_t dispatch_get_stats(struct dispatch *dispatch, struct dispatch_sink_stats *stats, size_t max)
-{
-    size_t n = dispatch->n_slots < max ? dispatch->n_slots : max;
-
-    reap(dispatch);
-    for (size_t i = 0; i < n; i++)
-        runner_get_stats(dispatch->slots[i].runner, &stats[i]);
-    return n;
 }

@@ -11,7 +11,8 @@
  * Filters, order per job, retry with backoff and jitter, breaker, dead letters and the marking of
  * attempts live here; how a delivery is delivered lives in sink/.
  *
- * Threads: dispatch_* are called from the daemon's main thread, dispatch_wake from any.
+ * Threads: dispatch_* are called from the daemon's main thread; dispatch_wake, requests and numbers
+ * from any, until dispatch_stop is called: what calls them must have been stopped before.
  */
 
 #include "sink/sink.h"
@@ -76,10 +77,59 @@ void dispatch_reopen(struct dispatch *dispatch);
  * new that would have it call dispatch_wake. */
 void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec);
 
-/* Numbers of one sink, for status and metrics. */
-struct dispatch_sink_stats {
-    const char *name; /* borrowed until the next commit or stop */
-    unsigned int running;
-    bool breaker_open;
+/* ---- requests of an operator ---- */
+
+enum dispatch_request {
+    DISPATCH_RETRY,  /* dead or waiting ones: now, attempts counted anew */
+    DISPATCH_REPLAY, /* settled or dead ones: again, marked as replay */
+    DISPATCH_DROP,   /* dead ones: given up, counted as dropped */
 };
+
+struct dispatch_request_result {
+    size_t done;    /* on disk */
+    size_t skipped; /* not in a state for it, or gone */
+    size_t busy;    /* the last so many of the list: no room in the queue now; ask again */
+};
+
+/* Asks the sink's runner and waits until it is on disk, at most some seconds. From any thread but a
+ * runner's or the writer's. -ENOENT: no such sink; -EAGAIN: it cannot be done now (the sink does
+ * not start or is busy, the store is unavailable, the daemon stops). Asking again does no harm: a
+ * second request finds what the first one did and skips it.
+ *
+ * What is asked for goes behind what waits for the same job. What failed and waits for its next
+ * attempt can be retried; what only waits in line, or runs, is skipped. A retried one must pass the
+ * sink's filter of now, a replayed one need not. */
+int dispatch_request(struct dispatch *dispatch, const char *sink, enum dispatch_request request,
+    const uint64_t *seqs, size_t n, struct dispatch_request_result *ret_result,
+    struct error *error);
+
+/* A paused sink finishes what runs and starts nothing new; kept in the store, so across restarts.
+ * As dispatch_request otherwise. */
+int dispatch_set_paused(
+    struct dispatch *dispatch, const char *sink, bool paused, struct error *error);
+
+/* ---- numbers ---- */
+
+/* Upper bounds of the histogram of attempts' durations, in microseconds; the last has none. */
+#define DISPATCH_BUCKETS 14
+extern const int64_t dispatch_bucket_usec[DISPATCH_BUCKETS - 1];
+
+/* Of one sink; since its start but for what the store keeps (struct store_sink). */
+struct dispatch_sink_stats {
+    char name[65];
+    const char *type; /* static */
+    uint32_t id;      /* in the store */
+    unsigned int running;
+    bool paused;
+    bool breaker_open;
+    uint64_t attempts[4];                 /* by enum sink_result */
+    uint64_t durations[DISPATCH_BUCKETS]; /* of attempts that were not deferred */
+    int64_t duration_sum_usec;
+    /* The last attempt that failed; seq 0: none since the start. */
+    uint64_t error_seq;
+    int64_t error_at_usec; /* real time */
+    char error_result[64];
+};
+
+/* From any thread. Returns how many there are; fills in at most `max`. */
 size_t dispatch_get_stats(struct dispatch *dispatch, struct dispatch_sink_stats *stats, size_t max);

@@ -141,47 +141,70 @@ struct lane *lanes_take(struct lanes *lanes)
     return lane;
 }
 
-void lanes_delay(struct lanes *lanes, struct lane *lane, int64_t due)
-{
-    size_t i = lanes->n_heap++;
+/* ---- the heap ---- */
 
-    ASSERT(lane->state != LANE_READY && lane->state != LANE_DELAYED);
-    ASSERT(lanes->n_heap <= lanes->heap_capacity);
-    lane->state = LANE_DELAYED;
-    lane->due = due;
-    while (i > 0 && lanes->heap[(i - 1) / 2]->due > due) {
-        lanes->heap[i] = lanes->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
+static void set_heap(struct lanes *lanes, size_t i, struct lane *lane)
+{
     lanes->heap[i] = lane;
+    lane->heap_at = i;
 }
 
-static struct lane *pop_heap(struct lanes *lanes)
+/* Puts `lane` at the free place `i` or, if that is too far down, higher up. */
+static void sift_up(struct lanes *lanes, size_t i, struct lane *lane)
 {
-    struct lane *top = lanes->heap[0];
-    struct lane *last = lanes->heap[--lanes->n_heap];
-    size_t i = 0;
+    while (i > 0 && lanes->heap[(i - 1) / 2]->due > lane->due) {
+        set_heap(lanes, i, lanes->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    set_heap(lanes, i, lane);
+}
 
+/* The same the other way. */
+static void sift_down(struct lanes *lanes, size_t i, struct lane *lane)
+{
     for (;;) {
         size_t child = 2 * i + 1;
         if (child >= lanes->n_heap)
             break;
         if (child + 1 < lanes->n_heap && lanes->heap[child + 1]->due < lanes->heap[child]->due)
             child++;
-        if (lanes->heap[child]->due >= last->due)
+        if (lanes->heap[child]->due >= lane->due)
             break;
-        lanes->heap[i] = lanes->heap[child];
+        set_heap(lanes, i, lanes->heap[child]);
         i = child;
     }
-    lanes->heap[i] = last;
-    top->state = LANE_APART;
-    return top;
+    set_heap(lanes, i, lane);
+}
+
+void lanes_delay(struct lanes *lanes, struct lane *lane, int64_t due)
+{
+    ASSERT(lane->state != LANE_READY && lane->state != LANE_DELAYED);
+    ASSERT(lanes->n_heap < lanes->heap_capacity);
+    lane->state = LANE_DELAYED;
+    lane->due = due;
+    sift_up(lanes, lanes->n_heap++, lane);
+}
+
+void lanes_withdraw(struct lanes *lanes, struct lane *lane)
+{
+    size_t i = lane->heap_at;
+
+    ASSERT(lane->state == LANE_DELAYED && lanes->heap[i] == lane);
+    struct lane *last = lanes->heap[--lanes->n_heap];
+    if (last != lane && last->due < lane->due)
+        sift_up(lanes, i, last);
+    else if (last != lane)
+        sift_down(lanes, i, last);
+    lane->state = LANE_APART;
 }
 
 void lanes_wake(struct lanes *lanes, int64_t now_usec)
 {
-    while (lanes->n_heap > 0 && lanes->heap[0]->due <= now_usec)
-        lanes_make_ready(lanes, pop_heap(lanes));
+    while (lanes->n_heap > 0 && lanes->heap[0]->due <= now_usec) {
+        struct lane *lane = lanes->heap[0];
+        lanes_withdraw(lanes, lane);
+        lanes_make_ready(lanes, lane);
+    }
 }
 
 int64_t lanes_next_due(const struct lanes *lanes)

@@ -26,10 +26,11 @@ enum lane_state {
 
 struct lane {
     uint64_t key;
-    struct task *head, *tail; /* in order of seq; the queue's */
+    struct task *head, *tail; /* in order of their turn; the queue's */
     struct lane *chain;       /* next in its bucket */
     struct lane *next_ready;
     int64_t due;          /* while LANE_DELAYED */
+    size_t heap_at;       /* the same: its place in the heap */
     unsigned int running; /* tasks of it under way; the queue's */
     enum lane_state state;
 };
@@ -59,6 +60,9 @@ void lanes_free(struct lanes *lanes, struct lane *lane);
 /* Puts a lane that is in no list to the end of the line, or into the heap. */
 void lanes_make_ready(struct lanes *lanes, struct lane *lane);
 void lanes_delay(struct lanes *lanes, struct lane *lane, int64_t due);
+
+/* Takes a lane that is LANE_DELAYED out of the heap; it becomes LANE_APART. */
+void lanes_withdraw(struct lanes *lanes, struct lane *lane);
 
 /* Lines up every lane whose time has come, earliest first. */
 void lanes_wake(struct lanes *lanes, int64_t now_usec);

@@ -37,6 +37,7 @@ static void close_sink(struct runner *runner)
         claim_done(runner);
         deliver_done(runner);
     }
+    serve_settled(runner, false);
     runner->started = false;
     atomic_store(&runner->running, 0);
     atomic_store(&runner->breaker_open, false);
@@ -87,6 +88,7 @@ static void open_sink(struct runner *runner)
     int64_t now = runner_now(runner);
 
     if (now < runner->open_at) {
+        serve_refuse(runner, "cannot be started, will be tried again");
         runner_wake_at(runner, runner->open_at);
         return;
     }
@@ -105,6 +107,7 @@ static void open_sink(struct runner *runner)
     runner->open_failures++;
     runner->open_at = now + backoff_base(PAUSE_FIRST_USEC, PAUSE_MAX_USEC, runner->open_failures);
     runner_wake_at(runner, runner->open_at);
+    serve_refuse(runner, "cannot be started, will be tried again");
 }
 
 static void reopen_sink(struct runner *runner)
@@ -174,6 +177,7 @@ static void step_on(struct runner *runner)
     if (runner->reopen)
         reopen_sink(runner);
     claim_step(runner);
+    serve_step(runner);
     deliver_step(runner);
     settle_step(runner, false);
 }
@@ -230,6 +234,8 @@ static void step(struct runner *runner)
 {
     enum runner_phase before;
 
+    if (runner->stopping || runner->leaving)
+        serve_refuse(runner, "is being stopped");
     do {
         before = runner->phase;
         switch (before) {
@@ -261,6 +267,8 @@ static void take_orders(struct runner *runner)
     orders = runner->orders;
     runner->orders.change = NULL;
     runner->orders.reopen = false;
+    request_list_move(&runner->asked, &runner->orders.requests);
+    atomic_store(&runner->n_asked, runner->asked.n);
     pthread_mutex_unlock(&runner->lock);
 
     if (orders.change || orders.leave)

@@ -130,7 +130,6 @@ static void lane_append(struct queue *queue, struct lane *lane, struct task *tas
     task->lane = lane;
     task->lane_prev = lane->tail;
     if (lane->tail) {
-        ASSERT(lane->tail->seq < task->seq);
         lane->tail->lane_next = task;
         lane->tail = task;
     } else {
@@ -169,9 +168,9 @@ static struct task *task_new(struct queue *queue, uint64_t seq)
     return task;
 }
 
-/* A task in its lane. */
-static struct task *task_new_in_lane(
-    struct queue *queue, uint64_t seq, uint64_t key, int64_t due, int64_t now_usec)
+/* A task in its lane; `due` and `write` say whether it may start. */
+static struct task *task_new_in_lane(struct queue *queue, uint64_t seq, uint64_t key, int64_t due,
+    enum task_write write, int64_t now_usec)
 {
     struct task *task = task_new(queue, seq);
     if (!task)
@@ -183,6 +182,7 @@ static struct task *task_new_in_lane(
         return NULL;
     }
     task->due = due;
+    task->write = write;
     lane_append(queue, lane, task, now_usec);
     return task;
 }
@@ -190,7 +190,7 @@ static struct task *task_new_in_lane(
 int queue_add_row(struct queue *queue, uint64_t seq, uint64_t key, uint32_t attempts, int64_t due,
     bool replay, int64_t now_usec)
 {
-    struct task *task = task_new_in_lane(queue, seq, key, due, now_usec);
+    struct task *task = task_new_in_lane(queue, seq, key, due, WRITE_NOTHING, now_usec);
 
     if (!task)
         return -ENOMEM;
@@ -202,7 +202,7 @@ int queue_add_row(struct queue *queue, uint64_t seq, uint64_t key, uint32_t atte
 
 int queue_claim(struct queue *queue, uint64_t seq, uint64_t key, int64_t now_usec)
 {
-    struct task *task = task_new_in_lane(queue, seq, key, 0, now_usec);
+    struct task *task = task_new_in_lane(queue, seq, key, 0, WRITE_NOTHING, now_usec);
 
     if (!task)
         return -ENOMEM;
@@ -268,7 +268,8 @@ size_t queue_take(struct queue *queue, int64_t now_usec, struct task **tasks, si
             tasks[n++] = task;
             task = task->lane_next;
         }
-        lane->state = LANE_RUNNING;
+        /* One that an operator asked for while it was in line is not on disk yet. */
+        lane->state = lane->running > 0 ? LANE_RUNNING : LANE_BLOCKED;
     }
     queue->n_running += (unsigned int)n;
     return n;
@@ -299,6 +300,69 @@ void queue_end(
     if (lane->running == 0)
         place_lane(queue, lane, now_usec);
 }
+
+/* ---- asked for ---- */
+
+int queue_compare_searches(const void *a, const void *b)
+{
+    const struct queue_search *x = a, *y = b;
+
+    return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static void note_search(struct queue_search *searches, size_t n, struct task *task)
+{
+    const struct queue_search key = {.seq = task->seq};
+    struct queue_search *search = bsearch(&key, searches, n, sizeof(key), queue_compare_searches);
+
+    if (search)
+        search->task = task;
+}
+
+void queue_find(const struct queue *queue, struct queue_search *searches, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        searches[i].task = NULL;
+    for (struct task *task = queue->dirty_head; task; task = task->dirty_next)
+        note_search(searches, n, task);
+    for (size_t i = 0; i < queue->lanes.n_buckets; i++)
+        for (const struct lane *lane = queue->lanes.buckets[i]; lane; lane = lane->chain)
+            for (struct task *task = lane->head; task; task = task->lane_next)
+                note_search(searches, n, task);
+}
+
+bool queue_hasten(struct queue *queue, struct task *task)
+{
+    struct lane *lane = task->lane;
+
+    if (!lane || task->running || task->attempts == 0)
+        return false;
+    task->attempts = 0;
+    task->due = 0;
+    if (task->write == WRITE_RETRY)
+        return true;
+    note_outcome(queue, task, WRITE_RETRY);
+    if (lane->head == task && lane->state == LANE_DELAYED) {
+        lanes_withdraw(&queue->lanes, lane);
+        lane->state = LANE_BLOCKED;
+    }
+    return true;
+}
+
+int queue_requeue(struct queue *queue, uint64_t seq, uint64_t key, bool replay, int64_t now_usec)
+{
+    ASSERT(seq <= queue->frontier);
+    struct task *task = task_new_in_lane(queue, seq, key, 0, WRITE_RETRY, now_usec);
+
+    if (!task)
+        return -ENOMEM;
+    task->replay = replay;
+    task->has_row = true;
+    note_outcome(queue, task, WRITE_RETRY);
+    return 0;
+}
+
+/* ---- times ---- */
 
 bool queue_is_ready(const struct queue *queue)
 {
@@ -341,6 +405,8 @@ int queue_plan(struct queue *queue, bool spill, struct queue_plan *ret_plan)
             plan.delivered++;
         else if (task->write == WRITE_FILTERED)
             plan.filtered++;
+        else if (task->write == WRITE_DROPPED)
+            plan.dropped++;
         plan.entries[plan.n++] = (struct queue_entry){task, task->write};
     }
     for (task = queue->fresh_head; task && task->seq <= reach; task = task->fresh_next) {

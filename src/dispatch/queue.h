@@ -6,7 +6,8 @@
  *
  * A task is the skeleton of a delivery that is not settled: no body, about 90 bytes. It is one of
  * - fresh: claimed, without a row in the store. All fresh tasks lie above the store's frontier;
- * - rowed: with a pending row, at or below the frontier.
+ * - rowed: with a pending row, at or below the frontier; or one that an operator asked for, which
+ *   has a row once the next plan is written.
  * It waits in its lane (lanes.h), runs, or has left the lane and only waits for its outcome to be
  * written.
  *
@@ -24,6 +25,11 @@
  * attempt is counted durably before the next one starts. What stands behind it in the lane is held
  * up and counts no attempt.
  *
+ * What an operator asks for goes the same way: it is an outcome like a failed attempt, but due at
+ * once and with the attempts counted anew, and it starts when its row is on disk. It goes behind
+ * what is in its lane, so a lane is in order of seq but for those at its end. Requests are carried
+ * out between two plans, so that there is one answer to what the store holds.
+ *
  * Not thread-safe; belongs to a runner.
  */
 
@@ -37,8 +43,9 @@ enum task_write {
     WRITE_NOTHING,
     WRITE_DELIVERED,
     WRITE_FILTERED, /* a rowed one that a changed conf leaves out */
+    WRITE_DROPPED,  /* a dead one that an operator gave up */
     WRITE_DEAD,
-    WRITE_RETRY,
+    WRITE_RETRY, /* pending, with new attempts and time */
 };
 
 struct task {
@@ -85,8 +92,8 @@ struct queue_entry {
 
 struct queue_plan {
     uint64_t frontier;
-    uint64_t delivered, filtered; /* to add to the sink's counters */
-    struct queue_entry *entries;  /* owned by the plan */
+    uint64_t delivered, filtered, dropped; /* to add to the sink's counters */
+    struct queue_entry *entries;           /* owned by the plan */
     size_t n;
 };
 
@@ -116,7 +123,7 @@ int queue_claim_delivered(struct queue *queue, uint64_t seq);
 /* Claims one that the sink does not want, and with it all before it that were not claimed. */
 void queue_claim_filtered(struct queue *queue, uint64_t seq);
 
-/* A row that needs no doing; `write` is WRITE_DELIVERED or WRITE_FILTERED. */
+/* A row that needs no doing; `write` is WRITE_DELIVERED, WRITE_FILTERED or WRITE_DROPPED. */
 int queue_settle_row(struct queue *queue, uint64_t seq, enum task_write write);
 
 /* Lines up the lanes whose time has come. */
@@ -128,6 +135,30 @@ size_t queue_take(struct queue *queue, int64_t now_usec, struct task **tasks, si
 /* A taken task comes back. */
 void queue_end(
     struct queue *queue, struct task *task, enum queue_end end, int64_t due, int64_t now_usec);
+
+/* ---- what an operator asks for; no plan may be under way ---- */
+
+struct queue_search {
+    uint64_t seq;
+    struct task *task; /* NULL: there is none */
+    bool spent;        /* the caller's own */
+};
+
+/* By seq; for qsort and bsearch. */
+int queue_compare_searches(const void *a, const void *b);
+
+/* Finds tasks. `searches` is sorted by seq, without doubles. Walks over all tasks once. */
+void queue_find(const struct queue *queue, struct queue_search *searches, size_t n);
+
+/* A task that failed before waits for nothing any more, and its attempts count anew. False: it has
+ * not failed, or runs, or is settled; nothing changed. */
+bool queue_hasten(struct queue *queue, struct task *task);
+
+/* A delivery at or below the frontier that is settled or dead, and so has no task, is pending
+ * again. Returns 0 or -ENOMEM. */
+int queue_requeue(struct queue *queue, uint64_t seq, uint64_t key, bool replay, int64_t now_usec);
+
+/* ---- times ---- */
 
 /* Whether a lane could start at once. */
 bool queue_is_ready(const struct queue *queue);

@@ -69,6 +69,7 @@ static void runner_destroy(struct runner *runner)
     if (runner->reader)
         store_reader_close(runner->reader);
     pthread_mutex_destroy(&runner->lock);
+    numbers_done(&runner->numbers);
     free(runner->name);
     free(runner);
 }
@@ -103,6 +104,8 @@ int runner_new(const struct runner_setup *setup, struct runner **ret_runner, str
     runner->left = setup->left;
     runner->left_context = setup->context;
     pthread_mutex_init(&runner->lock, NULL);
+    numbers_init(&runner->numbers);
+    atomic_init(&runner->type, setup->type);
     runner->name = strdup(setup->name);
     if (!runner->name)
         return error_set(error, ENOMEM, "out of memory");
@@ -157,6 +160,7 @@ void runner_apply(struct runner *runner, struct runner_change *change)
     struct runner_change *unseen = runner->orders.change;
     runner->orders.change = change;
     runner->orders.leave = false;
+    atomic_store(&runner->type, change->sink->ops->type);
     atomic_store(&runner->has_left, false);
     mailbox_wake(&runner->mailbox);
     pthread_mutex_unlock(&runner->lock);
@@ -201,11 +205,40 @@ void runner_stop(struct runner *runner, int64_t deadline_usec)
     pthread_mutex_unlock(&runner->lock);
 }
 
-void runner_get_stats(const struct runner *runner, struct dispatch_sink_stats *ret_stats)
+void runner_ask(struct runner *runner, struct request *request)
+{
+    pthread_mutex_lock(&runner->lock);
+    const char *why = NULL;
+    if (runner->orders.stop) /* the thread may not look any more */
+        why = "is being stopped";
+    else if (runner->orders.requests.n + atomic_load(&runner->n_asked) >= REQUESTS_MAX)
+        why = "too many requests wait";
+    if (!why) {
+        request_list_push(&runner->orders.requests, request);
+        mailbox_wake(&runner->mailbox);
+    }
+    pthread_mutex_unlock(&runner->lock);
+    if (why)
+        request_end(request, EAGAIN, "sink %s: %s", runner->name, why);
+}
+
+void runner_set_paused(struct runner *runner, bool paused)
+{
+    pthread_mutex_lock(&runner->lock);
+    atomic_store(&runner->paused, paused);
+    mailbox_wake(&runner->mailbox);
+    pthread_mutex_unlock(&runner->lock);
+}
+
+void runner_get_stats(struct runner *runner, struct dispatch_sink_stats *ret_stats)
 {
     *ret_stats = (struct dispatch_sink_stats){
-        .name = runner->name,
+        .type = atomic_load(&runner->type),
+        .id = runner->id,
         .running = atomic_load(&runner->running),
+        .paused = atomic_load(&runner->paused),
         .breaker_open = atomic_load(&runner->breaker_open),
     };
+    snprintf(ret_stats->name, sizeof(ret_stats->name), "%s", runner->name);
+    numbers_read(&runner->numbers, ret_stats);
 }

@@ -6,17 +6,20 @@
  * It has an event loop, a store reader, a queue (queue.h) and the sink; it shares nothing with
  * other runners. The main thread gives it orders; it takes them between two steps of its loop. An
  * order is a state to reach, not a message: the last one counts, and giving one needs no memory and
- * cannot fail.
+ * cannot fail. What operators ask for comes as requests (request.h), each of which is answered.
  *
- * Threads: runner_wake from any; everything else from the main thread.
+ * Threads: runner_wake, runner_ask and runner_get_stats from any; runner_set_paused from the
+ * store writer's; everything else from the main thread.
  */
 
 #include "dispatch/dispatch.h"
 
 struct runner;
+struct request;
 
 struct runner_setup {
     const char *name; /* of the sink; copied */
+    const char *type; /* static */
     struct store *store;
     struct store_writer *writer;
     const struct clock *clock;
@@ -65,4 +68,10 @@ void runner_stop(struct runner *runner, int64_t deadline_usec);
 /* Waits for the end of a runner that was told to stop, and frees it. NULL is legal. */
 void runner_free(struct runner *runner);
 
-void runner_get_stats(const struct runner *runner, struct dispatch_sink_stats *ret_stats);
+/* Takes over one hold of the request; sees to it that it is answered. */
+void runner_ask(struct runner *runner, struct request *request);
+
+/* Says how the store has it. */
+void runner_set_paused(struct runner *runner, bool paused);
+
+void runner_get_stats(struct runner *runner, struct dispatch_sink_stats *ret_stats);

@@ -4,14 +4,16 @@
  * A runner from the inside: its state, and the three steps of its work.
  *
  * runner.c is what the main thread calls; loop.c has the thread and the phases; claim.c brings
- * deliveries from the store into the queue; deliver.c hands them to the sink and takes them back;
- * settle.c tells the store. Each step does what can be done now, never waits, and notes with
- * runner_wake_at when time alone will let it do more. What is not waiting for time is waiting for
- * an event, which brings the loop round.
+ * deliveries from the store into the queue; serve.c carries out what operators ask for; deliver.c
+ * hands deliveries to the sink and takes them back; settle.c tells the store. Each step does what
+ * can be done now, never waits, and notes with runner_wake_at when time alone will let it do more.
+ * What is not waiting for time is waiting for an event, which brings the loop round.
  */
 
 #include "dispatch/breaker.h"
+#include "dispatch/numbers.h"
 #include "dispatch/queue.h"
+#include "dispatch/request.h"
 #include "dispatch/runner.h"
 #include "util/log.h"
 #include "util/mailbox.h"
@@ -56,6 +58,13 @@ struct runner_orders {
     bool stop;
     bool reopen;
     int64_t stop_at;
+    struct request_list requests; /* with `asked` at most REQUESTS_MAX */
+};
+
+/* A delivery that a sink says it had written before a crash. */
+struct found {
+    uint64_t seq;
+    bool after_mark; /* surely after its position of then */
 };
 
 /* A delivery on its way through the sink, then the record of how that went. */
@@ -86,8 +95,12 @@ struct runner {
     struct mailbox mailbox; /* results of settles */
     _Atomic bool woken;     /* a wake-up is on its way */
     _Atomic bool has_left;  /* written under the lock */
+    _Atomic bool paused;    /* as the store has it; changed on the writer's thread only */
+    _Atomic(const char *) type;
+    _Atomic size_t n_asked; /* of runner.asked */
     _Atomic unsigned int running;
     _Atomic bool breaker_open;
+    struct numbers numbers;
 
     /* All below: the runner's thread's own. */
     enum runner_phase phase;
@@ -114,10 +127,15 @@ struct runner {
     uint64_t rows_after;
     int64_t read_at; /* after trouble with the store */
     struct log_limit read_limit;
-    uint64_t *found; /* owned; sorted: written by the sink before a crash, but not settled */
+    struct found *found; /* owned; sorted: written by the sink before a crash */
     size_t n_found, found_capacity, found_at;
+    size_t found_oldest;              /* once there are FOUND_MAX: the next to go */
     uint64_t found_above, found_upto; /* what recover may report */
     bool found_failed;                /* out of memory meanwhile */
+
+    /* serve.c */
+    struct request_list asked;   /* not begun with */
+    struct request_list written; /* with the next settle, or the one under way */
 
     /* deliver.c */
     struct task **tasks;      /* room for a batch */
@@ -176,6 +194,19 @@ bool claim_wants_spill(const struct runner *runner);
 
 /* Whether all that the sink reported by recover is in the queue. */
 bool claim_has_found(const struct runner *runner);
+
+/* The key of the lane that a delivery belongs to. */
+uint64_t claim_key(const struct runner *runner, const struct delivery *delivery);
+
+/* ---- serve.c ---- */
+
+void serve_step(struct runner *runner);
+
+/* A settle came back; or, not written, there will be none. */
+void serve_settled(struct runner *runner, bool written);
+
+/* Answers that what was not begun with cannot be done. */
+void serve_refuse(struct runner *runner, const char *why);
 
 /* ---- deliver.c ---- */
 

@@ -87,6 +87,7 @@ static enum store_state state_of(enum task_write write)
         return STORE_STATE_PENDING;
     case WRITE_DELIVERED:
     case WRITE_FILTERED:
+    case WRITE_DROPPED:
         return STORE_STATE_DONE;
     case WRITE_DEAD:
         return STORE_STATE_DEAD;
@@ -160,6 +161,7 @@ static void post(struct runner *runner, bool spill)
                 .frontier = runner->plan.frontier,
                 .delivered = (int64_t)runner->plan.delivered,
                 .filtered = (int64_t)runner->plan.filtered,
+                .dropped = (int64_t)runner->plan.dropped,
                 .outcomes = runner->outcomes,
                 .n_outcomes = n_outcomes,
                 .position = runner->mark_sent ? runner->mark : NULL,
@@ -232,6 +234,7 @@ void settle_finish(struct runner *runner)
         runner->store_failed = true;
         break;
     }
+    serve_settled(runner, runner->settle.result == STORE_OK);
 }
 
 bool settle_is_done(struct runner *runner)

@@ -143,6 +143,8 @@ static void add_delivery(struct builder *builder, const struct environment_input
     add_number(builder, "SASHA_ATTEMPT", input->attempt);
     add_flag(builder, "SASHA_STALE", delivery->stale);
     add_flag(builder, "SASHA_REPLAY", input->replay);
+    if (delivery->unverified && *delivery->unverified)
+        add(builder, "SASHA_UNVERIFIED", delivery->unverified);
 }
 
 static int builder_finish(const struct builder *builder, char ***ret_env)

@@ -86,8 +86,8 @@ static size_t file_position(struct sink *sink, void *mark)
     return mark_encode(&file_sink(sink)->lines.mark, mark);
 }
 
-static int file_recover(struct sink *sink, const void *mark, size_t length,
-    void (*found)(void *context, uint64_t seq), void *context, struct error *error)
+static int file_recover(struct sink *sink, const void *mark, size_t length, sink_found_fn found,
+    void *context, struct error *error)
 {
     struct lines *lines = &file_sink(sink)->lines;
     struct mark decoded = {0};

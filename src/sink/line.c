@@ -36,8 +36,13 @@ int line_append(struct buf *out, const struct delivery *delivery)
     buf_append_json(out, delivery->request_id, strlen(delivery->request_id));
     buf_append_text(out, ",\"endpoint\":");
     buf_append_json(out, delivery->endpoint, strlen(delivery->endpoint));
-    buf_append_format(out, ",\"received_at\":\"%s\",\"stale\":%s" LINE_JOB_KEY, received_at,
+    buf_append_format(out, ",\"received_at\":\"%s\",\"stale\":%s", received_at,
         delivery->stale ? "true" : "false");
+    if (delivery->unverified && *delivery->unverified) {
+        buf_append_text(out, ",\"unverified\":");
+        buf_append_json(out, delivery->unverified, strlen(delivery->unverified));
+    }
+    buf_append_text(out, LINE_JOB_KEY);
     line_append_body(out, delivery->body, delivery->body_length);
     return buf_append_text(out, "}");
 }

@@ -5,6 +5,8 @@
  *
  *   {"seq":7,"request_id":"…","endpoint":"…","received_at":"…","stale":false,"job":{…}}
  *
+ * and "unverified":"<reason>" before "job" if report mode let it pass, only then.
+ *
  * The order of the keys is part of the contract: a reader after a crash looks at the head only.
  * Pure.
  */

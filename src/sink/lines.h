@@ -44,10 +44,12 @@ void lines_undo(struct lines *lines);
 int lines_reopen(struct lines *lines, struct error *error);
 
 /* After a crash: tells `found` the seq of each whole line beyond the mark, in the file that the
- * mark is about, which may have been renamed, and then in the one at the path; mends the end of the
- * latter. What was told is on the disk. Not while a batch is under way. (lines_recover.c) */
+ * mark is about (`after_mark`), which may have been renamed, and then in the one at the path; mends
+ * the end of the latter. What was told is on the disk. Not while a batch is under way.
+ * (lines_recover.c) */
 int lines_recover(struct lines *lines, const struct mark *mark,
-    void (*found)(void *context, uint64_t seq), void *context, struct error *error);
+    void (*found)(void *context, uint64_t seq, bool after_mark), void *context,
+    struct error *error);
 
 /* ---- between lines.c and lines_recover.c ---- */
 

@@ -16,6 +16,8 @@
  * - There is no mark, its file is not to be found, or the file was cut or edited (the mark does not
  *   lie on the end of a line): the file at the path is told from its beginning. More is told than
  *   was asked for, which does no harm: those were delivered, too.
+ * Only what lies beyond the mark in the mark's own file is surely later than the mark. A file begun
+ * after it should be, too, but may just as well be an older one that somebody put back.
  * Lines that cannot be ours are skipped in the last two cases, not cut off: much of the file may be
  * somebody else's.
  */
@@ -40,10 +42,11 @@ static inline void closedirp(DIR **directory)
 }
 
 struct recovery {
-    void (*found)(void *context, uint64_t seq);
+    void (*found)(void *context, uint64_t seq, bool after_mark);
     void *context;
-    bool strict;  /* stop at the first line that is not whole */
-    uint64_t end; /* of the last line that was gone through */
+    bool after_mark; /* the lines at hand are beyond the mark in the mark's file */
+    bool strict;     /* stop at the first line that is not whole */
+    uint64_t end;    /* of the last line that was gone through */
 };
 
 static ssize_t read_at(int fd, char *buffer, size_t length, uint64_t offset)
@@ -79,7 +82,7 @@ static int on_line(void *context, const struct line_scan_line *line)
     if (!line->whole && recovery->strict)
         return 1;
     if (line->whole)
-        recovery->found(recovery->context, line->seq);
+        recovery->found(recovery->context, line->seq, recovery->after_mark);
     recovery->end = line->end;
     return 0;
 }
@@ -156,6 +159,7 @@ static int recover_renamed(const struct lines *lines, const struct mark *mark,
         return error_errno(error, -fd, "search for the renamed file");
     if (fsync(fd) < 0)
         return error_errno(error, errno, "sync of the renamed file");
+    recovery->after_mark = true;
     r = tell(fd, mark->offset, recovery, buffer);
     return r < 0 ? error_errno(error, -r, "read of the renamed file") : 0;
 }
@@ -173,6 +177,7 @@ static int recover_marked(int fd, const struct lines *lines, uint64_t offset, ui
         return error_errno(error, errno, "sync");
 
     recovery->strict = true;
+    recovery->after_mark = true;
     r = tell(fd, offset, recovery, buffer);
     if (r < 0)
         return error_errno(error, -r, "read");
@@ -196,6 +201,7 @@ static int recover_whole(int fd, const struct lines *lines, uint64_t size,
         return r;
     if (fdatasync(fd) < 0)
         return error_errno(error, errno, "sync");
+    recovery->after_mark = false;
     r = tell(fd, 0, recovery, buffer);
     return r < 0 ? error_errno(error, -r, "read") : 0;
 }
@@ -230,7 +236,7 @@ static int recover_current(int fd, struct lines *lines, const struct stat *statu
 }
 
 int lines_recover(struct lines *lines, const struct mark *mark,
-    void (*found)(void *context, uint64_t seq), void *context, struct error *error)
+    void (*found)(void *context, uint64_t seq, bool after_mark), void *context, struct error *error)
 {
     CLEANUP(close) int fd = -1;
     CLEANUP(free) char *buffer = malloc(READ_SIZE);

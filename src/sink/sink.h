@@ -98,6 +98,8 @@ struct sink_host {
 
 struct sink; /* each sink embeds it as its first member */
 
+typedef void (*sink_found_fn)(void *context, uint64_t seq, bool after_mark);
+
 struct sink_ops {
     const char *type;
     enum sink_order order; /* what the type needs at least */
@@ -126,9 +128,10 @@ struct sink_ops {
     size_t (*position)(struct sink *sink, void *mark);
 
     /* Reports the seq of each delivery written after the mark (empty mark: since the beginning),
-     * mends a torn end. Called between start and the first deliver. */
-    int (*recover)(struct sink *sink, const void *mark, size_t length,
-        void (*found)(void *context, uint64_t seq), void *context, struct error *error);
+     * in the order of writing, and mends a torn end. `after_mark` is false where it may have been
+     * written before the mark as well. Called between start and the first deliver. */
+    int (*recover)(struct sink *sink, const void *mark, size_t length, sink_found_fn found,
+        void *context, struct error *error);
 };
 
 struct sink {

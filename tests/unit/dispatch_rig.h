@@ -40,6 +40,8 @@ static inline enum store_result rig_commit(
 
     if (batch->n_settles == 0 || result == STORE_OK)
         return rig_real_ops->commit(store, batch, error);
+    /* A refusal takes its time, in which a runner could do what it must not. */
+    nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     atomic_fetch_add(&rig_commits_refused, 1);
     error_set(error, ENOSPC, "told to fail");
     return result;

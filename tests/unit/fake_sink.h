@@ -61,6 +61,7 @@ struct fake {
     size_t mark_length;
     uint64_t found[64];
     size_t n_found;
+    bool found_after_mark;
     unsigned char recovered_from[8];
     size_t recovered_length;
 };
@@ -259,7 +260,7 @@ static inline size_t fake_position(struct sink *base, void *mark)
 }
 
 static inline int fake_recover(struct sink *base, const void *mark, size_t length,
-    void (*found)(void *context, uint64_t seq), void *context, struct error *error)
+    sink_found_fn found, void *context, struct error *error)
 {
     struct fake *fake = ((struct fake_sink *)base)->fake;
 
@@ -267,7 +268,7 @@ static inline int fake_recover(struct sink *base, const void *mark, size_t lengt
     memcpy(fake->recovered_from, mark, length);
     fake->recovered_length = length;
     for (size_t i = 0; i < fake->n_found; i++)
-        found(context, fake->found[i]);
+        found(context, fake->found[i], fake->found_after_mark);
     pthread_mutex_unlock(&fake->lock);
     if (fake->recovered)
         fake->recovered();

@@ -186,6 +186,64 @@ START_TEST(test_without_a_mark_rows_are_no_lines)
 }
 END_TEST
 
+enum { FLOOD = 200000 };
+
+/* The position is lost and the file is long: more lines of long ago than can be remembered. */
+static int recover_flood(struct sink *base, const void *mark, size_t length, sink_found_fn found,
+    void *context, struct error *error)
+{
+    for (size_t i = 0; i < FLOOD; i++)
+        found(context, i % 10 + 1, false);
+    found(context, 11, false);
+    found(context, 12, false);
+    return 0;
+}
+
+START_TEST(test_the_newest_of_a_long_file_count)
+{
+    make_batch_sink(a, 16);
+    a->ops.has_position = true;
+    rig_start(sinks, 1);
+    rig_send_many("j", 10);
+    RIG_WAIT(rig_state(a).delivered == 10);
+    rig_stop(0);
+    rig_send_many("j", 10);
+    a->ops.recover = recover_flood;
+    rig_start(sinks, 1);
+    RIG_WAIT(rig_state(a).delivered == 20);
+    for (uint64_t seq = 1; seq <= 20; seq++)
+        ck_assert_uint_eq(fake_times(a, seq), seq == 11 || seq == 12 ? 0 : 1);
+}
+END_TEST
+
+/* Whether a found line is that of a replay can be told beyond the mark only. */
+START_TEST(test_a_replay_is_found_beyond_the_mark_only)
+{
+    const uint64_t seq = 3;
+    struct dispatch_request_result result;
+
+    make_batch_sink(a, 16);
+    a->ops.has_position = true;
+    rig_start(sinks, 1);
+    rig_send_many("j", 5);
+    RIG_WAIT(rig_state(a).delivered == 5);
+    ck_assert_int_eq(dispatch_set_paused(rig_dispatch, "a", true, NULL), 0);
+    ck_assert_int_eq(
+        dispatch_request(rig_dispatch, "a", DISPATCH_REPLAY, &seq, 1, &result, NULL), 0);
+    ck_assert_uint_eq(result.done, 1);
+    rig_stop(0);
+    for (size_t i = 0; i < 5; i++)
+        a->found[i] = i + 1;
+    a->n_found = 5;
+    a->found_after_mark = _i == 1;
+    rig_start(sinks, 1);
+    ck_assert_int_eq(dispatch_set_paused(rig_dispatch, "a", false, NULL), 0);
+    RIG_WAIT(rig_state(a).delivered == 6);
+    ck_assert_uint_eq(fake_times(a, seq), _i == 1 ? 1 : 2);
+    ck_assert_uint_eq(rig_pending(a), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dispatch-batch");
@@ -198,6 +256,8 @@ int main(void)
     tcase_add_test(batches, test_position_goes_with_each_batch);
     tcase_add_test(batches, test_what_was_written_before_a_crash);
     tcase_add_test(batches, test_lines_of_another_store_are_no_deliveries);
+    tcase_add_test(batches, test_the_newest_of_a_long_file_count);
+    tcase_add_loop_test(batches, test_a_replay_is_found_beyond_the_mark_only, 0, 2);
     tcase_add_test(batches, test_without_a_mark_rows_are_no_lines);
     suite_add_tcase(suite, batches);
 

@@ -52,10 +52,12 @@ END_TEST
 START_TEST(test_unwritten_outcomes_are_bounded)
 {
     rig_start(sinks, 1);
-    atomic_store(&rig_commit_result, STORE_UNAVAILABLE);
+    rig_stop(0);
     rig_send_many("job", 3000);
+    atomic_store(&rig_commit_result, STORE_UNAVAILABLE);
+    rig_start(sinks, 1);
     RIG_WAIT(atomic_load(&rig_commits_refused) >= 4);
-    ck_assert_uint_le(fake_seen(a), 512 + 3);
+    ck_assert_uint_le(fake_seen(a), 512);
     atomic_store(&rig_commit_result, STORE_OK);
     RIG_WAIT(rig_state(a).delivered == 3000);
     ck_assert_uint_eq(a->n_records, 3000);
@@ -174,7 +176,7 @@ static int64_t slow_monotonic(void *context)
 {
     static _Atomic int64_t looks;
 
-    return clock_monotonic(clock_system()) + ++looks * 200;
+    return clock_monotonic(clock_system()) + ++looks * MSEC;
 }
 
 static int64_t slow_realtime(void *context)
@@ -191,13 +193,13 @@ static enum sink_result fail_five_times(struct fake *fake, const struct sink_ite
  * to wake: nobody woke. */
 START_TEST(test_lane_comes_due_between_two_looks)
 {
-    static const struct clock slow = {slow_monotonic, slow_realtime, NULL};
+    static const struct clock slow = {.realtime = slow_realtime, .monotonic = slow_monotonic};
 
     rig_clock = &slow;
     a->decide = fail_five_times;
-    sinks[0].retry.attempts = 6;
+    sinks[0].retry = (struct dispatch_retry){10 * MSEC, 20 * MSEC, 6};
     rig_start(sinks, 1);
-    for (uint64_t i = 1; i <= 100; i++) {
+    for (uint64_t i = 1; i <= 40; i++) {
         rig_send("one");
         RIG_WAIT(rig_state(a).delivered == i);
     }

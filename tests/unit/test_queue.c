@@ -467,6 +467,161 @@ START_TEST(test_attempts_are_dropped_once)
 }
 END_TEST
 
+/* ---- what an operator asks for ---- */
+
+static struct task *find(uint64_t seq)
+{
+    struct queue_search search = {.seq = seq};
+
+    queue_find(&queue, &search, 1);
+    return search.task;
+}
+
+/* Fails the one task that can start now, until `due`; its row is written. */
+static void fail_until(uint64_t seq, int64_t due)
+{
+    TAKE_SEQS(0, seq);
+    tasks[0]->attempts++;
+    queue_end(&queue, tasks[0], QUEUE_RETRY, due, 0);
+    make_plan(false);
+    commit();
+}
+
+static void check_hastened(uint64_t seq)
+{
+    ck_assert(queue_hasten(&queue, find(seq)));
+    ck_assert_uint_eq(queue_take(&queue, 0, tasks, 64), 0); /* not before it is on disk */
+    make_plan(false);
+    check_plan(queue.cursor, 0, 0, 1);
+    ck_assert_int_eq(entry_of(seq)->write, WRITE_RETRY);
+    commit();
+    TAKE_SEQS(0, seq);
+    ck_assert_uint_eq(tasks[0]->attempts, 0);
+    ck_assert(!queue_hasten(&queue, tasks[0])); /* it runs */
+    end(tasks[0], QUEUE_DELIVERED);
+}
+
+START_TEST(test_hastens_one_that_waits)
+{
+    claim(1, 1);
+    fail_until(1, 1000);
+    ck_assert_int_eq(queue_next_due(&queue), 1000);
+    check_hastened(1);
+    ck_assert_int_eq(queue_next_due(&queue), USEC_INFINITY);
+}
+END_TEST
+
+START_TEST(test_hastens_one_in_line)
+{
+    claim(1, 1);
+    fail_until(1, 0);
+    ck_assert(queue_is_ready(&queue));
+    check_hastened(1);
+}
+END_TEST
+
+START_TEST(test_hastens_one_that_is_not_written_yet)
+{
+    claim(1, 1);
+    TAKE_SEQS(0, 1);
+    tasks[0]->attempts++;
+    queue_end(&queue, tasks[0], QUEUE_RETRY, 1000, 0);
+    check_hastened(1);
+}
+END_TEST
+
+START_TEST(test_hastens_none_that_only_waits_its_turn)
+{
+    claim(1, 1);
+    claim(2, 1);
+    fail_until(1, 1000);
+    ck_assert(!queue_hasten(&queue, find(2)));
+    ck_assert_ptr_null(find(3));
+    ck_assert_uint_eq(queue.n_dirty, 0);
+}
+END_TEST
+
+/* Taking one out of the middle leaves the others in order. */
+START_TEST(test_hastens_one_of_many)
+{
+    enum { N = 64 };
+    int64_t last = 0;
+
+    for (uint64_t seq = 1; seq <= N; seq++)
+        ck_assert_int_eq(
+            queue_add_row(&queue, seq, job(seq), 1, (int64_t)(hash_u64(seq) % 1000) + 1, false, 0),
+            0);
+    for (uint64_t seq = 3; seq <= N; seq += 3)
+        ck_assert(queue_hasten(&queue, find(seq)));
+    for (size_t n = 0; n < N - N / 3;) {
+        int64_t due = queue_next_due(&queue);
+
+        ck_assert_int_ge(due, last);
+        ck_assert_int_ne(due, USEC_INFINITY);
+        last = due;
+        size_t got = queue_take(&queue, due, tasks, 64);
+        ck_assert_uint_gt(got, 0);
+        for (size_t i = 0; i < got; i++) {
+            ck_assert_int_eq(tasks[i]->due, due);
+            ck_assert_uint_ne(tasks[i]->seq % 3, 0);
+            end(tasks[i], QUEUE_DELIVERED);
+        }
+        n += got;
+    }
+    ck_assert_int_eq(queue_next_due(&queue), USEC_INFINITY);
+}
+END_TEST
+
+START_TEST(test_requeued_goes_behind)
+{
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        claim(seq, 1);
+        TAKE_SEQS(0, seq);
+        end(tasks[0], QUEUE_DELIVERED);
+    }
+    make_plan(false);
+    commit();
+    claim(4, 1);
+    ck_assert_ptr_null(find(2));
+    ck_assert_int_eq(queue_requeue(&queue, 2, job(1), true, 0), 0);
+    ck_assert_uint_eq(find(2)->seq, 2);
+    TAKE_SEQS(0, 4);
+    end(tasks[0], QUEUE_DELIVERED);
+    ck_assert_uint_eq(queue_take(&queue, 0, tasks, 64), 0); /* not before it is on disk */
+    make_plan(false);
+    check_plan(4, 1, 0, 2);
+    ck_assert_int_eq(entry_of(2)->write, WRITE_RETRY);
+    commit();
+    TAKE_SEQS(0, 2);
+    ck_assert(tasks[0]->replay);
+    ck_assert_uint_eq(tasks[0]->attempts, 0);
+    end(tasks[0], QUEUE_DELIVERED);
+    make_plan(false);
+    check_plan(4, 1, 0, 1);
+    commit();
+    ck_assert_uint_eq(queue.n_tasks, 0);
+}
+END_TEST
+
+START_TEST(test_dropped_are_counted)
+{
+    claim(1, 1);
+    TAKE_SEQS(0, 1);
+    end(tasks[0], QUEUE_DEAD);
+    make_plan(false);
+    commit();
+    ck_assert_int_eq(queue_settle_row(&queue, 1, WRITE_DROPPED), 0);
+    make_plan(false);
+    ck_assert_uint_eq(plan.dropped, 1);
+    check_plan(1, 0, 0, 1);
+    queue_returned(&queue, &plan);
+    make_plan(false);
+    ck_assert_uint_eq(plan.dropped, 1);
+    commit();
+    ck_assert_uint_eq(queue.n_tasks, 0);
+}
+END_TEST
+
 /* Every allocation fails once; each time nothing has changed, and the second try goes through. */
 START_TEST(test_memory)
 {
@@ -526,6 +681,13 @@ int main(void)
     tcase_add_test(core, test_rows_settled_without_running);
     tcase_add_test(core, test_deferred_goes_back_to_the_front);
     tcase_add_test(core, test_attempts_are_dropped_once);
+    tcase_add_test(core, test_hastens_one_that_waits);
+    tcase_add_test(core, test_hastens_one_in_line);
+    tcase_add_test(core, test_hastens_one_that_is_not_written_yet);
+    tcase_add_test(core, test_hastens_none_that_only_waits_its_turn);
+    tcase_add_test(core, test_hastens_one_of_many);
+    tcase_add_test(core, test_requeued_goes_behind);
+    tcase_add_test(core, test_dropped_are_counted);
     tcase_add_checked_fixture(batch, setup_batch, teardown);
     tcase_add_test(batch, test_batch_is_bounded);
     tcase_add_test(batch, test_batch_comes_back_partly);

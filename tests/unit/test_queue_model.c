@@ -5,7 +5,8 @@
  * Checked all along: one lane runs at most `depth` tasks, in order and without gaps; what a plan
  * says adds up as the store demands; no delivery is forgotten; the store's rows say no less than
  * what became of the delivery. Checked at the end: each delivery has come to its end, and without a
- * crash came exactly once.
+ * crash came exactly once; or, with an operator who retries, replays and drops at random, once more
+ * for each time it was asked for.
  */
 
 #include "dispatch/queue.h"
@@ -16,16 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DELIVERIES = 400, JOBS = 12, BATCH = 8, RUNNING_MAX = 24, SEEDS = 60 };
+enum { DELIVERIES = 400, JOBS = 12, BATCH = 8, RUNNING_MAX = 24, SEEDS = 60, REQUESTS = 60 };
 
 enum row { ROW_NONE, ROW_PENDING, ROW_DEAD };
 
 /* The store, for one sink; index 0 is not used. */
 struct model {
     uint64_t frontier;
-    uint64_t delivered, filtered;
+    uint64_t delivered, filtered, dropped, requeued;
     enum row rows[DELIVERIES + 1];
     uint32_t attempts[DELIVERIES + 1];
+    bool replays[DELIVERIES + 1];
 };
 
 /* One walk. */
@@ -45,6 +47,11 @@ struct walk {
     /* What really happened. */
     unsigned int times_delivered[DELIVERIES + 1];
     bool was_dead[DELIVERIES + 1];
+    /* The operator. */
+    unsigned int requests_left;
+    unsigned int asked[DELIVERIES + 1]; /* how often more than once it may come */
+    unsigned int owed[DELIVERIES + 1];  /* times it must have come before it may be settled */
+    bool unwritten[DELIVERIES + 1];     /* was asked for since the last plan */
 };
 
 static void drop(struct attempt *attempt)
@@ -72,8 +79,9 @@ static void begin(struct walk *walk)
     for (uint64_t seq = 1; seq <= DELIVERIES; seq++)
         if (walk->model.rows[seq] == ROW_PENDING)
             ck_assert_int_eq(queue_add_row(&walk->queue, seq, key_of(walk, seq),
-                                 walk->model.attempts[seq], 0, false, walk->now),
+                                 walk->model.attempts[seq], 0, walk->model.replays[seq], walk->now),
                 0);
+    memset(walk->unwritten, 0, sizeof(walk->unwritten));
 }
 
 /* ---- the model's commit ---- */
@@ -90,22 +98,42 @@ static void check_model(const struct walk *walk)
 
         faults += above && row != ROW_NONE;
         faults += row == ROW_DEAD && !walk->was_dead[seq];
-        /* Settled, but it came to nobody. */
-        faults += !above && row == ROW_NONE && walk->wanted[seq] && walk->times_delivered[seq] == 0;
+        /* Settled, but it did not come, or not again. */
+        faults += !above && row == ROW_NONE && walk->times_delivered[seq] < walk->owed[seq];
         pending += row == ROW_PENDING || above;
         dead += row == ROW_DEAD;
         delivered_or_filtered += !above && row == ROW_NONE;
     }
     ck_assert_uint_eq(faults, 0);
-    ck_assert_uint_eq(delivered_or_filtered, model->delivered + model->filtered);
-    ck_assert_uint_eq(pending + dead + model->delivered + model->filtered, DELIVERIES);
+    ck_assert_uint_eq(delivered_or_filtered + model->requeued,
+        model->delivered + model->filtered + model->dropped);
+    ck_assert_uint_eq(pending + dead + model->delivered + model->filtered + model->dropped,
+        DELIVERIES + model->requeued);
 }
 
-static void apply_entry(struct model *model, const struct queue_entry *entry)
+/* One that has no pending row becomes one again. */
+static void requeue(struct walk *walk, uint64_t seq)
 {
-    uint64_t seq = entry->task->seq;
+    struct model *model = &walk->model;
 
-    ck_assert_int_eq(entry->task->has_row, model->rows[seq] != ROW_NONE);
+    ck_assert_uint_le(seq, model->frontier);
+    model->requeued += model->rows[seq] == ROW_NONE;
+    walk->owed[seq] = walk->times_delivered[seq] + 1;
+}
+
+static void apply_entry(struct walk *walk, const struct queue_entry *entry)
+{
+    struct model *model = &walk->model;
+    uint64_t seq = entry->task->seq;
+    bool again =
+        entry->write == WRITE_RETRY && entry->task->has_row && model->rows[seq] != ROW_PENDING;
+
+    walk->unwritten[seq] = false;
+    if (again)
+        requeue(walk, seq);
+    else
+        ck_assert_int_eq(entry->task->has_row, model->rows[seq] != ROW_NONE);
+    model->replays[seq] = entry->task->replay;
     switch (entry->write) {
     case WRITE_NOTHING:
         ck_assert_int_eq(model->rows[seq], ROW_NONE);
@@ -121,6 +149,11 @@ static void apply_entry(struct model *model, const struct queue_entry *entry)
     case WRITE_FILTERED:
         model->rows[seq] = ROW_NONE;
         break;
+    case WRITE_DROPPED:
+        ck_assert_int_eq(model->rows[seq], ROW_DEAD);
+        model->rows[seq] = ROW_NONE;
+        walk->owed[seq] = 0;
+        break;
     }
     model->attempts[seq] = entry->task->attempts;
 }
@@ -134,11 +167,12 @@ static void write_plan(struct walk *walk)
     for (size_t i = 0; i < plan->n; i++) {
         if (plan->entries[i].task->seq > model->frontier)
             ck_assert_uint_le(plan->entries[i].task->seq, plan->frontier);
-        apply_entry(model, &plan->entries[i]);
+        apply_entry(walk, &plan->entries[i]);
     }
     model->frontier = plan->frontier;
     model->delivered += plan->delivered;
     model->filtered += plan->filtered;
+    model->dropped += plan->dropped;
     check_model(walk);
 }
 
@@ -260,6 +294,68 @@ static void step_plan(struct walk *walk)
     walk->planned = true;
 }
 
+/* ---- the operator ---- */
+
+static bool is_pending(const struct walk *walk, uint64_t seq)
+{
+    if (seq > walk->model.frontier)
+        return seq <= walk->queue.cursor && walk->wanted[seq];
+    return walk->model.rows[seq] == ROW_PENDING;
+}
+
+static void ask_for_task(struct walk *walk, struct task *task)
+{
+    bool want = task->lane && !task->running && task->attempts > 0;
+
+    ck_assert_int_eq(queue_hasten(&walk->queue, task), want);
+    if (!want)
+        return;
+    ck_assert_uint_eq(task->attempts, 0);
+    ck_assert_int_eq(task->due, 0);
+    ck_assert_int_eq(task->write, WRITE_RETRY);
+}
+
+static void ask_for_stored(struct walk *walk, uint64_t seq)
+{
+    struct queue *queue = &walk->queue;
+    bool is_dead = walk->model.rows[seq] == ROW_DEAD;
+
+    if (is_dead && roll(walk, 3) == 0) {
+        ck_assert_int_eq(queue_settle_row(queue, seq, WRITE_DROPPED), 0);
+    } else {
+        ck_assert_int_eq(
+            queue_requeue(queue, seq, key_of(walk, seq), !is_dead || roll(walk, 2), walk->now), 0);
+        walk->asked[seq]++;
+    }
+    walk->unwritten[seq] = true;
+}
+
+static void step_operator(struct walk *walk)
+{
+    struct queue_search searches[8];
+    size_t n = 0;
+
+    if (walk->planned || walk->requests_left == 0)
+        return;
+    walk->requests_left--;
+    for (uint64_t seq = roll(walk, 100) + 1; n < 8 && seq <= DELIVERIES; seq += roll(walk, 80) + 1)
+        searches[n++] = (struct queue_search){.seq = seq};
+    queue_find(&walk->queue, searches, n);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t seq = searches[i].seq;
+        struct task *task = searches[i].task;
+
+        ck_assert_msg((task != NULL) == (is_pending(walk, seq) || walk->unwritten[seq]),
+            "%u is %sfound", (unsigned int)seq, task ? "" : "not ");
+        if (task) {
+            ck_assert_uint_eq(task->seq, seq);
+            ask_for_task(walk, task);
+        } else if (seq <= walk->model.frontier) {
+            ask_for_stored(walk, seq);
+        }
+    }
+}
+
 static void step_crash(struct walk *walk)
 {
     if (!walk->crashes || roll(walk, 40) > 0)
@@ -274,7 +370,7 @@ static void step_crash(struct walk *walk)
 static bool is_over(const struct walk *walk)
 {
     return walk->queue.cursor == DELIVERIES && walk->queue.n_tasks == 0 && !walk->planned &&
-           !queue_has_progress(&walk->queue);
+           !queue_has_progress(&walk->queue) && walk->requests_left == 0;
 }
 
 static void check_end(const struct walk *walk)
@@ -285,20 +381,21 @@ static void check_end(const struct walk *walk)
     for (uint64_t seq = 1; seq <= DELIVERIES; seq++) {
         unsigned int times = walk->times_delivered[seq];
         ck_assert(model->rows[seq] != ROW_PENDING);
-        if (!walk->wanted[seq])
+        if (!walk->wanted[seq] && walk->asked[seq] == 0)
             ck_assert_uint_eq(times, 0);
         else if (model->rows[seq] == ROW_DEAD)
             ck_assert(walk->was_dead[seq]);
         else
-            ck_assert_uint_ge(times, 1);
+            ck_assert_uint_ge(times, walk->owed[seq]);
         if (!walk->crashes)
-            ck_assert_uint_le(times + walk->was_dead[seq], 1);
+            ck_assert_uint_le(times + walk->was_dead[seq], 1 + walk->asked[seq]);
     }
+    ck_assert_uint_eq(walk->requests_left, 0);
     ck_assert_uint_eq(walk->queue.lanes.n, 0);
     ck_assert_uint_eq(walk->queue.n_fresh, 0);
 }
 
-static void run(uint64_t seed, size_t depth, bool crashes)
+static void run(uint64_t seed, size_t depth, bool crashes, unsigned int requests)
 {
     struct walk *walk = calloc(1, sizeof(*walk));
     unsigned int steps = 0;
@@ -307,16 +404,18 @@ static void run(uint64_t seed, size_t depth, bool crashes)
     walk->random = seed;
     walk->depth = depth;
     walk->crashes = crashes;
+    walk->requests_left = requests;
     for (uint64_t seq = 1; seq <= DELIVERIES; seq++) {
         walk->jobs[seq] = roll(walk, JOBS);
         walk->wanted[seq] = roll(walk, 4) > 0;
+        walk->owed[seq] = walk->wanted[seq];
     }
     begin(walk);
     while (!is_over(walk)) {
         if (++steps > 1000000)
             ck_abort_msg("it never ends");
         walk->now += (int64_t)roll(walk, 10);
-        switch (roll(walk, 6)) {
+        switch (roll(walk, 7)) {
         case 0:
             step_claim(walk);
             break;
@@ -330,6 +429,10 @@ static void run(uint64_t seed, size_t depth, bool crashes)
         case 4:
             step_plan(walk);
             break;
+        case 5:
+            if (roll(walk, 6) == 0)
+                step_operator(walk);
+            break;
         default:
             step_crash(walk);
             break;
@@ -342,25 +445,49 @@ static void run(uint64_t seed, size_t depth, bool crashes)
 
 START_TEST(test_jobs)
 {
-    run((uint64_t)_i, 1, false);
+    run((uint64_t)_i, 1, false, 0);
 }
 END_TEST
 
 START_TEST(test_jobs_with_crashes)
 {
-    run((uint64_t)_i, 1, true);
+    run((uint64_t)_i, 1, true, 0);
 }
 END_TEST
 
 START_TEST(test_batches)
 {
-    run((uint64_t)_i, BATCH, false);
+    run((uint64_t)_i, BATCH, false, 0);
 }
 END_TEST
 
 START_TEST(test_batches_with_crashes)
 {
-    run((uint64_t)_i, BATCH, true);
+    run((uint64_t)_i, BATCH, true, 0);
+}
+END_TEST
+
+START_TEST(test_jobs_with_an_operator)
+{
+    run((uint64_t)_i, 1, false, REQUESTS);
+}
+END_TEST
+
+START_TEST(test_jobs_with_an_operator_and_crashes)
+{
+    run((uint64_t)_i, 1, true, REQUESTS);
+}
+END_TEST
+
+START_TEST(test_batches_with_an_operator)
+{
+    run((uint64_t)_i, BATCH, false, REQUESTS);
+}
+END_TEST
+
+START_TEST(test_batches_with_an_operator_and_crashes)
+{
+    run((uint64_t)_i, BATCH, true, REQUESTS);
 }
 END_TEST
 
@@ -374,6 +501,10 @@ int main(void)
     tcase_add_loop_test(core, test_jobs_with_crashes, 0, SEEDS);
     tcase_add_loop_test(core, test_batches, 0, SEEDS);
     tcase_add_loop_test(core, test_batches_with_crashes, 0, SEEDS);
+    tcase_add_loop_test(core, test_jobs_with_an_operator, 0, SEEDS);
+    tcase_add_loop_test(core, test_jobs_with_an_operator_and_crashes, 0, SEEDS);
+    tcase_add_loop_test(core, test_batches_with_an_operator, 0, SEEDS);
+    tcase_add_loop_test(core, test_batches_with_an_operator_and_crashes, 0, SEEDS);
     suite_add_tcase(suite, core);
 
     SRunner *runner = srunner_create(suite);

@@ -94,6 +94,30 @@ START_TEST(missing_fields_are_unset)
 }
 END_TEST
 
+/* Set for what report mode let pass, and for nothing else. */
+START_TEST(unverified)
+{
+    static const char *const marks[] = {NULL, "", "signature-wrong"};
+    struct job job = full_job();
+    struct delivery marked = delivery;
+    CLEANUP(free) char **got = NULL;
+    const char *found = NULL;
+
+    marked.unverified = marks[_i];
+    ck_assert_int_eq(
+        environment_new(
+            &(struct environment_input){.delivery = &marked, .job = &job, .attempt = 1}, &got),
+        0);
+    for (size_t i = 0; got[i]; i++)
+        if (strncmp(got[i], "SASHA_UNVERIFIED", strlen("SASHA_UNVERIFIED")) == 0)
+            found = got[i];
+    if (_i < 2)
+        ck_assert_ptr_null(found);
+    else
+        ck_assert_str_eq(found, "SASHA_UNVERIFIED=signature-wrong");
+}
+END_TEST
+
 START_TEST(nothing_of_the_daemon_passes)
 {
     struct job job = full_job();
@@ -179,6 +203,7 @@ int main(void)
 
     tcase_add_test(core, all_fields);
     tcase_add_test(core, missing_fields_are_unset);
+    tcase_add_loop_test(core, unverified, 0, 3);
     tcase_add_test(core, nothing_of_the_daemon_passes);
     tcase_add_test(limits, long_field_is_cut_between_characters);
     tcase_add_loop_test(errors, user_env_is_checked, 0, ARRAY_SIZE(check_rows));

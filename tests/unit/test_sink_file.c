@@ -130,11 +130,13 @@ static const char *seqs_of(const char *file)
 }
 
 static char found_text[4096];
+static size_t n_after_mark; /* of those found */
 
-static void on_found(void *context, uint64_t seq)
+static void on_found(void *context, uint64_t seq, bool after_mark)
 {
     size_t used = strlen(found_text);
 
+    n_after_mark += after_mark;
     snprintf(found_text + used, sizeof(found_text) - used, "%ju ", (uintmax_t)seq);
 }
 
@@ -156,6 +158,7 @@ static const char *restart(void)
     }
     make_file(path, 0640);
     found_text[0] = '\0';
+    n_after_mark = 0;
     ck_assert_msg(
         fixture->sink->ops->recover(fixture->sink, mark, mark_length, on_found, NULL, &error) == 0,
         "%s", error.text);
@@ -423,14 +426,17 @@ START_TEST(recovery_follows_a_rename)
     deliver_well(2);
     ck_assert_int_eq(rename(path, renamed), 0);
     ck_assert_str_eq(restart(), "2 "); /* and no new file yet */
+    ck_assert_uint_eq(n_after_mark, 1);
     deliver_well(3);
     deliver_well(4);
     ck_assert_str_eq(restart(), "2 3 4 ");
+    ck_assert_uint_eq(n_after_mark, 1); /* who knows about the new file */
     ck_assert_str_eq(seqs_of(renamed), "1 2 ");
     ck_assert_str_eq(seqs_of(path), "3 4 ");
     settle();
     deliver_well(5);
     ck_assert_str_eq(restart(), "5 ");
+    ck_assert_uint_eq(n_after_mark, 1);
 }
 END_TEST
 
@@ -444,6 +450,7 @@ START_TEST(recovery_when_the_old_file_is_gone)
     append_line(path, "hello\n"); /* may get the same inode number */
     deliver_well(3);
     ck_assert_str_eq(restart(), "3 ");
+    ck_assert_uint_eq(n_after_mark, 0);
     ck_assert_str_eq(seqs_of(path), "? 3 ");
 }
 END_TEST
@@ -457,6 +464,7 @@ START_TEST(recovery_of_a_cut_file)
     ck_assert_int_eq(truncate(path, 0), 0);
     append_line(path, "{\"seq\":3,}\nnot ours\n{\"seq\":4,}\n");
     ck_assert_str_eq(restart(), "3 4 ");
+    ck_assert_uint_eq(n_after_mark, 0);
     ck_assert_str_eq(seqs_of(path), "3 ? 4 ");
 }
 END_TEST

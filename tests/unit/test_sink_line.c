@@ -52,6 +52,34 @@ START_TEST(line_is_one_line)
 }
 END_TEST
 
+/* Between stale and job, and for what report mode let pass only. */
+START_TEST(unverified_is_marked)
+{
+    static const char *const marks[] = {"", "token-wrong"};
+    static const char *const want[] = {"\"stale\":false,\"job\":{}}",
+        "\"stale\":false,\"unverified\":\"token-wrong\",\"job\":{}}"};
+    const struct delivery delivery = {
+        .seq = 7,
+        .endpoint = "main",
+        .request_id = "aa",
+        .unverified = marks[_i],
+        .body = (const unsigned char *)"{}",
+        .body_length = 2,
+    };
+    struct buf line = BUF_INIT;
+    const unsigned char *got_job;
+    size_t got_length;
+
+    ck_assert_int_eq(line_append(&line, &delivery), 0);
+    ck_assert_uint_gt(line.length, strlen(want[_i]));
+    ck_assert_mem_eq(line.data + line.length - strlen(want[_i]), want[_i], strlen(want[_i]));
+    ck_assert_int_eq(line_parse_job((char *)line.data, line.length, &got_job, &got_length), 0);
+    ck_assert_uint_eq(got_length, 2);
+    ck_assert_mem_eq(got_job, "{}", 2);
+    buf_done(&line);
+}
+END_TEST
+
 START_TEST(job_comes_back_from_line)
 {
     struct buf line = BUF_INIT;
@@ -197,6 +225,7 @@ int main(void)
     int n_failed;
 
     tcase_add_loop_test(core, line_is_one_line, 0, ARRAY_SIZE(line_rows));
+    tcase_add_loop_test(core, unverified_is_marked, 0, 2);
     tcase_add_test(core, job_comes_back_from_line);
     tcase_add_loop_test(core, lines_are_found_however_they_are_cut, 0, ARRAY_SIZE(scan_rows));
     tcase_add_test(core, mark_comes_back);
