@@ -170,6 +170,17 @@ static int fill(struct build *build)
     return build->faults->n > 0 ? -EINVAL : 0;
 }
 
+/* For CONFIG_FOR_ADMIN: the section, and nothing else. */
+static int fill_admin(struct build *build)
+{
+    int r = fill_section(build, key_section_get(SECTION_ADMIN), raw_get(build->raw, SECTION_ADMIN),
+        0, &build->config->admin);
+
+    if (r < 0)
+        return r;
+    return build->faults->n > 0 ? -EINVAL : 0;
+}
+
 static int make_config(const char *file, const struct stat *stat, enum config_use use,
     const struct raw *raw, struct config **ret_config, struct fault_list *faults)
 {
@@ -182,7 +193,7 @@ static int make_config(const char *file, const struct stat *stat, enum config_us
     config->file = strdup(file);
     if (!config->file)
         return -ENOMEM;
-    r = fill(&build);
+    r = use == CONFIG_FOR_ADMIN ? fill_admin(&build) : fill(&build);
     if (r == 0)
         *ret_config = TAKE(config);
     return r;
@@ -210,6 +221,8 @@ int config_load(
     r = parse_text(text, length, &raw, &list);
     secret_wipe(text, length);
     free(text);
+    if (r == 0 && use == CONFIG_FOR_ADMIN)
+        fault_list_keep(&list, "admin: ");
     if (r == 0)
         r = make_config(file, &stat, use, &raw, &config, &list);
     raw_done(&raw);

@@ -41,6 +41,7 @@ struct config_server {
     int64_t idle_timeout_usec;
     int64_t commit_timeout_usec;
     int64_t drain_timeout_usec; /* how long SIGTERM lets hooks finish */
+    unsigned int keep_refused;  /* refused requests kept for explain; 0: none */
 };
 
 struct config_admin {
@@ -78,6 +79,7 @@ struct config_endpoint {
     char *name;
     char *public_url;
     char *path;
+    bool report;   /* verify = "report" */
     bool no_token; /* partner_token = {"none"} */
     struct config_token *tokens;
     size_t n_tokens;
@@ -135,11 +137,14 @@ struct config_faults {
     }
 void config_faults_done(struct config_faults *faults);
 
-/* What a caller leaves out. The sender needs no hook programs and no listening addresses to exist.
- */
+/* What a caller leaves out. The sender needs no hook programs and no listening addresses to exist;
+ * who talks to the daemon needs to know where only: no secret is read, nothing but `admin` is
+ * filled in, and faults elsewhere do not matter (the daemon may run under an older conf), unless
+ * they are of syntax. */
 enum config_use {
     CONFIG_FOR_DAEMON,
     CONFIG_FOR_CLIENT, /* checks only what an endpoint and the admin socket need */
+    CONFIG_FOR_ADMIN,  /* where the admin listener is */
 };
 
 /* Returns 0 and an owned config, or -EINVAL with all faults, or -errno with one fault when the file

@@ -12,6 +12,7 @@
 #include "config/source.h"
 #include "config/texts.h"
 #include "config/values.h"
+#include "intake/intake.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
@@ -188,6 +189,11 @@ static int add_secrets(struct endpoint_build *at)
     if (at->endpoint->n_secrets == 0)
         raw_fault(at->build->faults, at->section, "callback_secret",
             "is missing; write callback_secret \"current\" { source = \"credential:NAME\" }");
+    if (at->endpoint->n_secrets > INTAKE_CREDENTIALS_MAX)
+        raw_fault(at->build->faults, sections[INTAKE_CREDENTIALS_MAX], NULL,
+            "is one too many; an endpoint has at most %d secrets, so leave out what is not used "
+            "any more",
+            INTAKE_CREDENTIALS_MAX);
     check_secret_twins(at, sections);
     return 0;
 }

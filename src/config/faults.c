@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void fault_list_done(struct fault_list *list)
 {
@@ -93,4 +94,17 @@ void config_faults_done(struct config_faults *faults)
 {
     buf_done(&faults->text);
     faults->n = 0;
+}
+
+void fault_list_keep(struct fault_list *list, const char *start)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (strncmp(list->faults[i].text, start, strlen(start)) == 0)
+            list->faults[kept++] = list->faults[i];
+        else
+            free(list->faults[i].text);
+    }
+    list->n = kept;
 }

@@ -36,5 +36,8 @@ void fault_list_done(struct fault_list *list);
 void fault_add(struct fault_list *list, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Drops all faults but those whose texts begin with `start`. */
+void fault_list_keep(struct fault_list *list, const char *start);
+
 /* Appends "file:line: text" lines to `faults`. Returns 0 or -ENOMEM. */
 int fault_list_show(struct fault_list *list, const char *file, struct config_faults *faults);

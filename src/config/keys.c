@@ -5,6 +5,7 @@
 #include "config/keys.h"
 
 #include "config/texts.h"
+#include "intake/intake.h"
 #include "util/cleanup.h"
 
 #include <string.h>
@@ -35,6 +36,7 @@ static const struct key_choice encodings[] = {
 
 static const struct key_choice orders[] = {{"job", false}, {"none", true}, {NULL, 0}};
 static const struct key_choice stales[] = {{"deliver", false}, {"skip", true}, {NULL, 0}};
+static const struct key_choice verifies[] = {{"enforce", false}, {"report", true}, {NULL, 0}};
 static const struct key_choice protocols[] = {{"rfc5424", false}, {"rfc3164", true}, {NULL, 0}};
 
 static const struct key_choice syslog_formats[] = {
@@ -103,6 +105,7 @@ static const struct key server_keys[] = {
     {"idle_timeout", KEY_DURATION, AT(idle_timeout_usec), .def = "15s", TIME_LIMIT},
     {"commit_timeout", KEY_DURATION, AT(commit_timeout_usec), .def = "5s", TIME_LIMIT},
     {"drain_timeout", KEY_DURATION, AT(drain_timeout_usec), .def = "30s", TIME_LIMIT},
+    {"keep_refused", KEY_NUMBER, AT(keep_refused), .def = "100", .min = 0, .max = 10000},
     {NULL},
 };
 #undef OWNER
@@ -141,7 +144,8 @@ static const struct key endpoint_keys[] = {
     {"public_url", KEY_TEXT, AT(public_url), .required = true, .check = text_check_public_url,
         .hide = true},
     {"path", KEY_TEXT, AT(path), .check = text_check_target},
-    {"partner_token", KEY_TOKENS, .required = true, .max = 16},
+    {"verify", KEY_FLAG, AT(report), .def = "enforce", .choices = verifies},
+    {"partner_token", KEY_TOKENS, .required = true, .max = INTAKE_CREDENTIALS_MAX},
     {"max_age", KEY_DURATION, AT(max_age_usec), .def = "none", .min = MSEC(1000), .max = YEARS(100),
         .word = "none"},
     {NULL},

@@ -20,6 +20,7 @@
 
 struct intake {
     struct shared shared;
+    struct counts_shelf *shelf; /* owned; apart, since readers have the intake as const */
     struct worker *workers;
     unsigned int n_workers;
     bool draining;
@@ -28,7 +29,69 @@ struct intake {
 struct intake_change {
     struct rules **rules; /* one a worker; given away one by one */
     unsigned int n;
+    struct counts *counts; /* what they share */
 };
+
+void intake_abandon(struct intake_change *change)
+{
+    if (change == NULL)
+        return;
+    for (unsigned int i = 0; i < change->n; i++)
+        rules_unref(change->rules[i]);
+    free(change->rules);
+    counts_unref(change->counts);
+    free(change);
+}
+
+CLEANUP_FUNC(struct intake_change, intake_abandon);
+
+/* Rules for `n` workers, which go on with what `before` (may be NULL) counted. */
+static int make_change(const struct verify_options *verify, unsigned int n,
+    const struct counts *before, struct intake_change **ret_change, struct error *error)
+{
+    CLEANUP(intake_abandon) struct intake_change *change = calloc(1, sizeof(*change));
+    int r;
+
+    if (change == NULL)
+        return error_set(error, ENOMEM, "no memory for the endpoints");
+    change->rules = calloc(n, sizeof(struct rules *));
+    if (change->rules == NULL)
+        return error_set(error, ENOMEM, "no memory for the endpoints");
+    for (; change->n < n; change->n++) {
+        r = rules_new(verify, &change->rules[change->n], error);
+        if (r < 0)
+            return r;
+    }
+    r = counts_new(change->rules[0]->verifier, before, &change->counts, error);
+    if (r < 0)
+        return r;
+    for (unsigned int i = 0; i < n; i++)
+        change->rules[i]->counts = counts_ref(change->counts);
+    *ret_change = TAKE(change);
+    return 0;
+}
+
+/* Loud, for whoever left it on: such an endpoint lets anybody in. */
+static void warn_of_report_mode(const struct counts *counts)
+{
+    for (size_t i = 0; i < counts->n_pages; i++) {
+        if (counts->pages[i].report)
+            log_event(LOG_LEVEL_WARNING, "report-mode",
+                LOG_FIELDS({"endpoint", counts->pages[i].endpoint->name}),
+                "endpoint \"%s\" has verify = \"report\": callbacks that are not proven are passed "
+                "on, marked as unverified",
+                counts->pages[i].endpoint->name);
+    }
+}
+
+static void shelf_free(struct counts_shelf *shelf)
+{
+    if (shelf == NULL)
+        return;
+    counts_unref(shelf->counts);
+    pthread_mutex_destroy(&shelf->lock);
+    free(shelf);
+}
 
 static void intake_free(struct intake *intake)
 {
@@ -38,6 +101,8 @@ static void intake_free(struct intake *intake)
         worker_done(&intake->workers[i]);
     free(intake->workers);
     free(intake->shared.listen_fds);
+    refused_free(intake->shared.refused);
+    shelf_free(intake->shelf);
     free(intake);
 }
 
@@ -104,23 +169,32 @@ static int shared_init(
         set_nodelay(options->listen_fds[i]);
         shared->listen_fds[i] = options->listen_fds[i];
     }
-    return 0;
+    return refused_new(options->keep_refused, options->clock, &shared->refused, error);
 }
 
 static int start_all(
     struct intake *intake, const struct intake_options *options, struct error *error)
 {
+    CLEANUP(intake_abandon) struct intake_change *change = NULL;
     int r = shared_init(&intake->shared, options, error);
 
     if (r < 0)
         return r;
+    intake->shelf = calloc(1, sizeof(*intake->shelf));
+    if (intake->shelf == NULL)
+        return error_set(error, ENOMEM, "no memory for the counters");
+    pthread_mutex_init(&intake->shelf->lock, NULL);
+    r = make_change(options->verify, options->workers, NULL, &change, error);
+    if (r < 0)
+        return r;
+    intake->shelf->counts = counts_ref(change->counts);
     intake->workers = calloc(options->workers, sizeof(*intake->workers));
     if (intake->workers == NULL)
         return error_set(error, ENOMEM, "no memory for the intake workers");
     for (; intake->n_workers < options->workers; intake->n_workers++) {
         struct worker *worker = &intake->workers[intake->n_workers];
 
-        r = worker_init(worker, &intake->shared, options->verify, error);
+        r = worker_init(worker, &intake->shared, TAKE(change->rules[intake->n_workers]), error);
         if (r < 0) {
             worker_done(worker);
             return r;
@@ -150,40 +224,16 @@ int intake_start(
         intake_free(intake);
         return r;
     }
+    warn_of_report_mode(intake->shelf->counts);
     *ret_intake = intake;
     return 0;
 }
 
-void intake_abandon(struct intake_change *change)
-{
-    if (change == NULL)
-        return;
-    for (unsigned int i = 0; i < change->n; i++)
-        rules_unref(change->rules[i]);
-    free(change->rules);
-    free(change);
-}
-
-CLEANUP_FUNC(struct intake_change, intake_abandon);
-
 int intake_prepare(struct intake *intake, const struct verify_options *verify,
     struct intake_change **ret_change, struct error *error)
 {
-    CLEANUP(intake_abandon) struct intake_change *change = calloc(1, sizeof(*change));
-
-    if (change == NULL)
-        return error_set(error, ENOMEM, "no memory for the endpoints");
-    change->rules = calloc(intake->n_workers, sizeof(struct rules *));
-    if (change->rules == NULL)
-        return error_set(error, ENOMEM, "no memory for the endpoints");
-    for (; change->n < intake->n_workers; change->n++) {
-        int r = rules_new(verify, &change->rules[change->n], error);
-
-        if (r < 0)
-            return r;
-    }
-    *ret_change = TAKE(change);
-    return 0;
+    /* Main's own thread is the only one that puts counts on the shelf. */
+    return make_change(verify, intake->n_workers, intake->shelf->counts, ret_change, error);
 }
 
 void intake_commit(struct intake *intake, struct intake_change *change)
@@ -191,6 +241,8 @@ void intake_commit(struct intake *intake, struct intake_change *change)
     ASSERT(change->n == intake->n_workers);
     for (unsigned int i = 0; i < change->n; i++)
         worker_give_rules(&intake->workers[i], TAKE(change->rules[i]));
+    warn_of_report_mode(change->counts);
+    counts_swap(intake->shelf, TAKE(change->counts));
     intake_abandon(change);
 }
 
@@ -237,4 +289,35 @@ void intake_stop(struct intake *intake, int64_t limit_usec)
 const struct intake_stats *intake_stats(const struct intake *intake)
 {
     return &intake->shared.stats;
+}
+
+size_t intake_get_endpoints(
+    const struct intake *intake, struct intake_endpoint_stats *stats, size_t max)
+{
+    CLEANUP(counts_unref) struct counts *counts = counts_take(intake->shelf);
+
+    for (size_t i = 0; i < counts->n_pages && i < max; i++)
+        counts_read(&counts->pages[i], &stats[i]);
+    return counts->n_pages;
+}
+
+void intake_get_latency(const struct intake *intake, struct intake_latency *ret_latency)
+{
+    const struct shared *shared = &intake->shared;
+
+    for (size_t i = 0; i < INTAKE_BUCKETS; i++)
+        ret_latency->buckets[i] = atomic_load_explicit(&shared->latency[i], memory_order_relaxed);
+    ret_latency->sum_usec = atomic_load_explicit(&shared->latency_sum_usec, memory_order_relaxed);
+}
+
+void intake_walk_refused(const struct intake *intake,
+    int (*fn)(const struct intake_refused *refused, void *context), void *context)
+{
+    refused_walk(intake->shared.refused, fn, context);
+}
+
+int intake_get_refused(
+    const struct intake *intake, const char *id, struct intake_refused **ret_refused)
+{
+    return refused_get(intake->shared.refused, id, ret_refused);
 }

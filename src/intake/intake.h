@@ -29,6 +29,7 @@ struct intake_options {
     int64_t body_timeout_usec;    /* from the end of the headers */
     int64_t idle_timeout_usec;    /* between requests, the next one's first line included */
     int64_t commit_timeout_usec;  /* from posting to the writer until 503 */
+    unsigned int keep_refused;    /* refused requests kept for explain; 0: none */
     const struct verify_options *verify; /* borrowed during the call */
     struct store_writer *writer;         /* borrowed */
     const struct clock *clock;
@@ -54,8 +55,7 @@ void intake_drain(struct intake *intake);
  * append it posted has come back when it returns, so the writer must still run. */
 void intake_stop(struct intake *intake, int64_t limit_usec);
 
-/* Counters over all workers, since start; endpoint-less reasons (framing, path) count under
- * endpoint NULL. For status and metrics. */
+/* Counters over all workers and endpoints, since start. For status and metrics. */
 struct intake_stats {
     _Atomic uint64_t reasons[REASON_COUNT];
     _Atomic uint64_t accepted_connections;
@@ -63,6 +63,83 @@ struct intake_stats {
     _Atomic uint64_t open_connections;
 };
 const struct intake_stats *intake_stats(const struct intake *intake);
+
+/* One endpoint's, since start; they go on across reloads as long as the name stays. Which token and
+ * secret matched is counted, so that an old one can be dropped with confidence: a secret goes by
+ * its name, a token by its bytes. Counted are callbacks that passed all of verify, copies too, and
+ * such as the store could not take; not stale ones, for a replay tells nothing of what SASHA uses
+ * now. In report mode what matched counts, also where the other did not. */
+#define INTAKE_CREDENTIALS_MAX 16 /* tokens, and secrets, of an endpoint; the conf refuses more */
+
+struct intake_use {
+    char name[65]; /* of a secret: its name; of a token: its number in the conf, from "1" */
+    uint64_t used; /* callbacks it matched */
+    int64_t last_used_at_usec; /* real time; 0: not since start */
+};
+
+struct intake_endpoint_stats {
+    char name[65];
+    bool report; /* verify = "report" */
+    uint64_t reasons[REASON_COUNT];
+    uint64_t unverified;        /* of those accepted, passed on only because of verify = "report" */
+    int64_t last_valid_at_usec; /* of one that is all proven; real time; 0: none since start */
+    struct intake_use tokens[INTAKE_CREDENTIALS_MAX];
+    size_t n_tokens;
+    struct intake_use secrets[INTAKE_CREDENTIALS_MAX];
+    size_t n_secrets;
+};
+
+/* From any thread. Returns how many endpoints there are; fills in at most `max`, in the order of
+ * the conf. Large: not for a small stack. */
+size_t intake_get_endpoints(
+    const struct intake *intake, struct intake_endpoint_stats *stats, size_t max);
+
+/* Histogram of the time from complete body to the store's verdict, in microseconds, each bucket on
+ * its own (not summed up); the last one has no bound. A callback that is answered 503 because the
+ * verdict did not come in time counts with the time it waited. */
+#define INTAKE_BUCKETS 14
+extern const int64_t intake_bucket_usec[INTAKE_BUCKETS - 1];
+struct intake_latency {
+    uint64_t buckets[INTAKE_BUCKETS];
+    int64_t sum_usec;
+};
+void intake_get_latency(const struct intake *intake, struct intake_latency *ret_latency);
+
+/* ---- refused requests (refused.c) ---- */
+
+/* A request that was refused for what it is, or that only report mode let pass, as far as it is
+ * kept. One allocation; tokens are left out. */
+struct intake_refused {
+    char id[32];
+    int64_t at_usec; /* real time */
+    enum reason reason;
+    const char *detail;   /* static or NULL */
+    const char *endpoint; /* "" when it had none */
+    const char *peer;
+    const char *method;
+    const char *target;
+    const struct intake_refused_header {
+        const char *name, *value; /* a token shows as "Bearer <N bytes>" */
+    } * headers;
+    size_t n_headers;
+    const unsigned char *body; /* its beginning */
+    size_t body_length;
+    size_t body_cut; /* bytes that were not kept */
+};
+
+/* Bounds of what is kept; `keep_refused` of them at most. Beyond, the oldest goes of the reason
+ * that has most. Of each reason at most 20 a second are taken. */
+#define INTAKE_REFUSED_BODY_MAX 16384
+#define INTAKE_REFUSED_BYTES_MAX (8u << 20) /* in all */
+
+/* From any thread. Walks newest first, without bodies and headers; non-zero stops. The lock of the
+ * ring is held meanwhile: the callback must not block. */
+void intake_walk_refused(const struct intake *intake,
+    int (*fn)(const struct intake_refused *refused, void *context), void *context);
+
+/* A copy owned by the caller, to be freed with free(). -ENOENT: not (any longer) kept. */
+int intake_get_refused(
+    const struct intake *intake, const char *id, struct intake_refused **ret_refused);
 
 /* ---- listening sockets (listen.c) ---- */
 

@@ -48,6 +48,8 @@ void report_request(struct connection *connection, enum reason reason, const cha
     uint64_t left_out;
 
     atomic_fetch_add_explicit(&worker->shared->stats.reasons[reason], 1, memory_order_relaxed);
+    if (request->page != NULL)
+        counts_outcome(request->page, reason);
     /* Debug lines are for looking at single deliveries: none is left out. */
     if (!log_is_on(level) ||
         (level != LOG_LEVEL_DEBUG && !log_limit_pass(&worker->report.reasons[reason],
@@ -64,6 +66,31 @@ void report_request(struct connection *connection, enum reason reason, const cha
             {"left_out", left_out == 0 ? NULL : left_text}),
         "request from %s: %s%s%s%s%s%s", peer, reason_name(reason), detail == NULL ? "" : ": ",
         detail == NULL ? "" : detail, left_out == 0 ? "" : " (and ", left_out == 0 ? "" : left_text,
+        left_out == 0 ? "" : " more like it since the last such line)");
+}
+
+void report_would_refuse(struct connection *connection, enum reason reason)
+{
+    struct worker *worker = connection->worker;
+    const struct request *request = &connection->request;
+    const char *endpoint = verify_endpoint_name(request->endpoint);
+    char peer_text[CONNECTION_PEER_SIZE], id_text[256], left_text[24];
+    const char *peer;
+    uint64_t left_out;
+
+    if (!log_limit_pass(&worker->report.would_refuse[reason], worker->now_usec,
+            REPORT_INTERVAL_USEC, &left_out))
+        return;
+    (void)snprintf(left_text, sizeof(left_text), "%" PRIu64, left_out);
+    peer = connection_peer(connection, peer_text);
+    log_event(LOG_LEVEL_WARNING, "report-would-refuse",
+        LOG_FIELDS({"endpoint", endpoint}, {"reason", reason_name(reason)}, {"peer", peer},
+            {"request_id", plain_id(&request->head.request_id, id_text)},
+            {"left_out", left_out == 0 ? NULL : left_text}),
+        "request from %s to endpoint \"%s\" is passed on unverified; verify = \"enforce\" would "
+        "refuse it: %s%s%s%s",
+        peer, endpoint, reason_name(reason), left_out == 0 ? "" : " (and ",
+        left_out == 0 ? "" : left_text,
         left_out == 0 ? "" : " more like it since the last such line)");
 }
 

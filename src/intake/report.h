@@ -19,11 +19,16 @@ struct delivery;
 
 struct report {
     struct log_limit reasons[REASON_COUNT];
+    struct log_limit would_refuse[REASON_COUNT];
     struct log_limit cuts;
 };
 
 /* A request's outcome, `detail` is a static text or NULL. */
 void report_request(struct connection *connection, enum reason reason, const char *detail);
+
+/* A request that report mode lets pass, and what it would have been refused for. Not counted here:
+ * its outcome is still to come. */
+void report_would_refuse(struct connection *connection, enum reason reason);
 
 /* A connection that was cut in the middle of a request. */
 void report_cut(struct connection *connection, const char *detail);

@@ -52,6 +52,60 @@ static bool make_room(struct request *request, size_t more)
     return true;
 }
 
+/* ---- refused requests are kept for explain ---- */
+
+/* More of the beginning of a refused body. */
+static void gather_beginning(struct request *request, const char *data, size_t size)
+{
+    const size_t have = request->body.length;
+    const size_t room = have < INTAKE_REFUSED_BODY_MAX ? INTAKE_REFUSED_BODY_MAX - have : 0;
+
+    if (size > room)
+        size = room;
+    if (size > 0 && make_room(request, size))
+        (void)buf_append(&request->body, data, size); /* cannot fail: there is room */
+}
+
+/* `whole`: libmicrohttpd still has method and headers. */
+static void keep(struct request *request, enum reason reason, const char *detail, bool whole)
+{
+    struct shared *shared = worker_of(request)->shared;
+    const struct verify_endpoint *endpoint = request->endpoint;
+    char peer[CONNECTION_PEER_SIZE];
+    struct head head = {.n_fields = 0};
+
+    if (whole)
+        head_collect(request->connection->mhd, &head);
+    /* The NUL is beyond the target's length. */
+    if (buf_append(&request->target, "", 1) < 0)
+        return;
+    request->target.length--;
+    refused_add(shared->refused,
+        &(struct intake_refused){
+            .at_usec = clock_realtime(shared->clock),
+            .reason = reason,
+            .detail = detail,
+            .endpoint = endpoint == NULL ? "" : verify_endpoint_name(endpoint),
+            .peer = connection_peer(request->connection, peer),
+            .method = whole ? request->method : "",
+            .target = (const char *)request->target.data,
+            .body = request->body.data,
+            .body_length = request->body.length,
+            .body_cut = request->seen - request->body.length + request->unread,
+        },
+        head.fields, head.n_fields);
+}
+
+/* Refused ones that were chosen to be kept are kept once, when all is known of them. */
+static void keep_if_due(struct request *request)
+{
+    if (!request->keep)
+        return;
+    request->keep = false;
+    keep(request, request->reason, request->detail, true);
+    drop_body(request);
+}
+
 /* ---- the end of a request ---- */
 
 static void reset(struct request *request)
@@ -92,8 +146,10 @@ bool request_is_waiting(const struct request *request)
 void request_completed(void *context, struct MHD_Connection *mhd, void **request_context,
     enum MHD_RequestTerminationCode code)
 {
+    static const char by_parser[] = "refused by the HTTP parser";
     struct connection *connection = *request_context;
     const union MHD_ConnectionInfo *info;
+    enum reason reason;
 
     if (connection == NULL)
         return;
@@ -103,9 +159,12 @@ void request_completed(void *context, struct MHD_Connection *mhd, void **request
     if (connection->request.phase != REQUEST_ANSWERED) {
         info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
         if (info != NULL) {
-            report_request(connection,
-                info->http_status == MHD_HTTP_CONTENT_TOO_LARGE ? REASON_TOO_LARGE : REASON_FRAMING,
-                "refused by the HTTP parser");
+            reason =
+                info->http_status == MHD_HTTP_CONTENT_TOO_LARGE ? REASON_TOO_LARGE : REASON_FRAMING;
+            report_request(connection, reason, by_parser);
+            if (refused_admit(
+                    connection->worker->shared->refused, reason, connection->worker->now_usec))
+                keep(&connection->request, reason, by_parser, false);
             connection->linger = true;
         }
     }
@@ -120,6 +179,7 @@ static enum MHD_Result answer(struct request *request)
     struct worker *worker = worker_of(request);
     struct connection *connection = request->connection;
 
+    keep_if_due(request);
     request->phase = REQUEST_ANSWERED;
     connection_deadline(connection, DEADLINE_ANSWER);
     if (request->health)
@@ -130,9 +190,14 @@ static enum MHD_Result answer(struct request *request)
 /* Refuses; the answer follows when the body has been read. */
 static void refuse(struct request *request, enum reason reason, const char *detail)
 {
+    const struct worker *worker = worker_of(request);
+
     request->reason = reason;
+    request->detail = detail;
     request->phase = REQUEST_DISCARD;
-    drop_body(request);
+    request->keep = refused_admit(worker->shared->refused, reason, worker->now_usec);
+    if (!request->keep)
+        drop_body(request);
     report_request(request->connection, reason, detail);
 }
 
@@ -146,25 +211,31 @@ static enum MHD_Result refuse_and_close(
     return answer(request);
 }
 
-void request_settle(struct request *request, enum reason reason)
+static void settle(struct request *request, enum reason reason, const char *detail)
 {
+    const struct worker *worker = worker_of(request);
+    const int64_t waited_usec = worker->now_usec - request->complete_at_usec;
+
     request->commit = NULL;
     request->reason = reason;
     request->phase = REQUEST_SETTLED;
-    report_request(request->connection, reason, NULL);
+    shared_note_latency(worker->shared, waited_usec > 0 ? waited_usec : 0);
+    if (reason == REASON_ACCEPTED && request->finding.unverified != REASON_ACCEPTED)
+        counts_unverified(request->page);
+    report_request(request->connection, reason, detail);
     connection_deadline(request->connection, DEADLINE_ANSWER);
     MHD_resume_connection(request->connection->mhd);
+}
+
+void request_settle(struct request *request, enum reason reason)
+{
+    settle(request, reason, NULL);
 }
 
 void request_give_up(struct request *request)
 {
     commit_abandon(request->commit);
-    request->commit = NULL;
-    request->reason = REASON_STORE;
-    request->phase = REQUEST_SETTLED;
-    report_request(request->connection, REASON_STORE, "the store did not answer in time");
-    connection_deadline(request->connection, DEADLINE_ANSWER);
-    MHD_resume_connection(request->connection->mhd);
+    settle(request, REASON_STORE, "the store did not answer in time");
 }
 
 /* ---- steps 1 to 5: the head ---- */
@@ -230,6 +301,7 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     enum reason reason;
     bool too_large;
 
+    request->method = method;
     head_collect(connection->mhd, &head);
     head_find(&head, &request->head);
     why = check_framing(request, method, version, &head, &framing);
@@ -247,6 +319,8 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     request->rules = rules_ref(worker->rules);
     request->endpoint = verifier_route(
         request->rules->verifier, (const char *)request->target.data, framing.path_length);
+    if (request->endpoint != NULL)
+        request->page = counts_get(request->rules->counts, request->endpoint);
     if (request->endpoint == NULL)
         reason = REASON_PATH;
     else if (strcmp(method, "POST") != 0)
@@ -254,10 +328,13 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     else if (too_large)
         reason = REASON_TOO_LARGE;
     else
-        reason = verify_check_head(request->rules->verifier, request->endpoint, &request->head);
+        reason = verify_check_head(
+            request->rules->verifier, request->endpoint, &request->head, &request->finding);
 
-    if (too_large)
+    if (too_large) {
+        request->unread = (size_t)framing.content_length;
         return refuse_and_close(request, reason, NULL);
+    }
     if (reason != REASON_ACCEPTED) {
         refuse(request, reason, NULL);
         return MHD_YES;
@@ -275,12 +352,16 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
 /* A body that turns out too large. No response can be queued in the middle of one (in 0.9.75), so
  * the answer is written past libmicrohttpd, which has nothing of its own to send now, and the
  * connection is given up. */
-static enum MHD_Result overflow(struct request *request)
+static enum MHD_Result overflow(struct request *request, const char *data, size_t size)
 {
     struct connection *connection = request->connection;
 
     if (request->phase == REQUEST_GATHER || request->health)
         refuse(request, REASON_TOO_LARGE, NULL);
+    if (request->keep)
+        gather_beginning(request, data, size);
+    request->seen += size;
+    keep_if_due(request);
     answer_write_raw(
         request->reason, clock_realtime(connection->worker->shared->clock), connection->fd);
     connection->linger = true;
@@ -291,13 +372,15 @@ static enum MHD_Result overflow(struct request *request)
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *size)
 {
     if (*size > worker_of(request)->shared->max_body - request->seen)
-        return overflow(request);
+        return overflow(request, data, *size);
     request->seen += *size;
     if (request->phase == REQUEST_GATHER) {
         if (make_room(request, *size))
             (void)buf_append(&request->body, data, *size); /* cannot fail: there is room */
         else
             refuse(request, REASON_OVERLOAD, "no memory for the body");
+    } else if (request->keep) {
+        gather_beginning(request, data, *size);
     }
     *size = 0;
     return MHD_YES;
@@ -305,21 +388,39 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
 
 /* ---- steps 6 to 9 ---- */
 
+/* Report mode: it goes on unproven. Kept like a refused one, so that it can be explained. */
+static void let_pass(struct request *request)
+{
+    const struct worker *worker = worker_of(request);
+    const enum reason reason = request->finding.unverified;
+
+    report_would_refuse(request->connection, reason);
+    if (refused_admit(worker->shared->refused, reason, worker->now_usec))
+        keep(request, reason, "passed on unverified, as verify = \"report\" asks", true);
+}
+
 /* The body is complete: proves it and makes it ready for the writer. */
 static enum MHD_Result prove(struct request *request)
 {
     struct worker *worker = worker_of(request);
+    const int64_t complete_at_usec = clock_monotonic(worker->shared->clock);
+    const int64_t now_usec = clock_realtime(worker->shared->clock);
+    struct verify_finding *finding = &request->finding;
     struct delivery *delivery = NULL;
     const char *detail = NULL;
     size_t charge;
-    enum reason reason = verify_check_body(request->rules->verifier, request->endpoint,
-        &request->head, request->body.data, request->body.length,
-        clock_realtime(worker->shared->clock), &delivery, &detail);
+    enum reason reason =
+        verify_check_body(request->rules->verifier, request->endpoint, &request->head,
+            request->body.data, request->body.length, now_usec, finding, &delivery, &detail);
 
+    request->complete_at_usec = complete_at_usec;
     if (reason != REASON_ACCEPTED) {
         refuse(request, reason, detail);
         return answer(request);
     }
+    counts_passed(request->page, finding, now_usec);
+    if (finding->unverified != REASON_ACCEPTED)
+        let_pass(request);
     charge = request->body.length;
     request->commit = commit_new(worker, request, delivery, charge);
     if (request->commit == NULL) {

@@ -27,6 +27,7 @@
 
 struct commit;
 struct connection;
+struct counts_page;
 struct rules;
 
 enum request_phase {
@@ -45,16 +46,23 @@ struct request {
     enum request_phase phase;
     bool health;        /* GET /healthz instead of a callback */
     enum reason reason; /* from DISCARD and SETTLED on */
+    const char *detail; /* of a refusal; static or NULL */
+    bool keep;          /* refused, and to be kept for explain when it is answered */
 
     struct buf target;                      /* a copy: libmicrohttpd decodes it in place */
     const char *target_at;                  /* where it stood; for head_is_whole only, never read */
     struct rules *rules;                    /* a reference, while a request is under way */
     const struct verify_endpoint *endpoint; /* borrowed from the rules; NULL: none yet */
+    struct counts_page *page;               /* the endpoint's; borrowed from the rules */
+    const char *method;                     /* borrowed, as the head */
     struct verify_head head;                /* borrowed from libmicrohttpd until the request ends */
-    struct buf body;
-    size_t charged;        /* what `body` has taken of the intake's body memory */
-    size_t seen;           /* body bytes so far, kept or not */
-    struct commit *commit; /* PARK: owned; WAIT: the writer's */
+    struct verify_finding finding;          /* from GATHER on */
+    struct buf body;                        /* of a refused one that is kept: its beginning */
+    size_t charged;                         /* what `body` has taken of the intake's body memory */
+    size_t seen;                            /* body bytes so far, kept or not */
+    size_t unread;                          /* body bytes that are known of beyond these */
+    int64_t complete_at_usec; /* monotonic; from PARK on: when the body was complete */
+    struct commit *commit;    /* PARK: owned; WAIT: the writer's */
 };
 
 void request_init(struct request *request, struct connection *connection);

@@ -8,6 +8,7 @@
  */
 
 #include "intake/intake.h"
+#include "intake/refused.h"
 
 #include <stdatomic.h>
 
@@ -34,6 +35,10 @@ struct shared {
     _Atomic unsigned int commits; /* posted and not yet back; bounded by max_connections */
     _Atomic bool full;            /* max_connections was reached, and said so in the log */
 
+    struct refused *refused; /* owned */
+    _Atomic uint64_t latency[INTAKE_BUCKETS];
+    _Atomic int64_t latency_sum_usec;
+
     _Atomic bool draining;
     _Atomic int64_t stop_at_usec; /* monotonic; USEC_INFINITY until intake_stop */
 
@@ -46,6 +51,9 @@ struct shared {
 #define SHARED_SMALL_BODY ((size_t)16 << 10)
 bool shared_charge(struct shared *shared, size_t bytes, size_t total);
 void shared_release(struct shared *shared, size_t bytes);
+
+/* Counts how long a callback waited, from its complete body to its verdict. */
+void shared_note_latency(struct shared *shared, int64_t usec);
 
 /* Lets go of the listening sockets; the last one closes them. */
 void shared_stop_listening(struct shared *shared);

@@ -61,6 +61,7 @@ void rules_unref(struct rules *rules)
     if (rules == NULL || --rules->refs > 0)
         return;
     verifier_free(rules->verifier);
+    counts_unref(rules->counts);
     free(rules);
 }
 
@@ -251,8 +252,8 @@ static int start_mhd(struct worker *worker, struct error *error)
     return 0;
 }
 
-int worker_init(struct worker *worker, struct shared *shared, const struct verify_options *verify,
-    struct error *error)
+int worker_init(
+    struct worker *worker, struct shared *shared, struct rules *rules, struct error *error)
 {
     const int64_t durations[DEADLINE_CLASS_COUNT] = {
         [DEADLINE_HEAD] = shared->header_timeout_usec,
@@ -265,7 +266,7 @@ int worker_init(struct worker *worker, struct shared *shared, const struct verif
     };
     int r;
 
-    *worker = (struct worker){.shared = shared, .epoll_fd = -1, .mailbox.fd = -1};
+    *worker = (struct worker){.shared = shared, .rules = rules, .epoll_fd = -1, .mailbox.fd = -1};
     worker->layout_known = head_layout_is_known();
     deadline_set_init(&worker->deadlines, durations);
     r = mailbox_init(&worker->mailbox, error);
@@ -277,8 +278,7 @@ int worker_init(struct worker *worker, struct shared *shared, const struct verif
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (worker->epoll_fd < 0)
         return error_errno(error, errno, "epoll_create1");
-    if ((r = rules_new(verify, &worker->rules, error)) < 0 ||
-        (r = answers_new(&worker->answers, error)) < 0 || (r = start_mhd(worker, error)) < 0)
+    if ((r = answers_new(&worker->answers, error)) < 0 || (r = start_mhd(worker, error)) < 0)
         return r;
     if ((r = source_watch(&worker->mailbox_source, worker->epoll_fd, 0)) < 0 ||
         (r = source_watch(&worker->mhd_source, worker->epoll_fd, 0)) < 0)

@@ -14,6 +14,7 @@
 
 #include "intake/acceptor.h"
 #include "intake/answer.h"
+#include "intake/counts.h"
 #include "intake/deadline.h"
 #include "intake/head.h"
 #include "intake/linger.h"
@@ -27,12 +28,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* A verifier and the requests that still use it. References belong to one worker's thread. */
+/* A verifier, what is counted by it, and the requests that still use both. References belong to one
+ * worker's thread. */
 struct rules {
     struct verifier *verifier;
+    struct counts *counts; /* a reference; all workers' rules of one conf share it */
     unsigned int refs;
 };
 
+/* Without counts yet. */
 int rules_new(const struct verify_options *options, struct rules **ret_rules, struct error *error);
 struct rules *rules_ref(struct rules *rules);
 void rules_unref(struct rules *rules); /* NULL is legal */
@@ -66,9 +70,11 @@ struct worker {
     bool cutting; /* the limit of intake_stop is over: nothing new is suspended */
 };
 
-/* Makes everything but the thread. `number` names the thread. */
-int worker_init(struct worker *worker, struct shared *shared, const struct verify_options *verify,
-    struct error *error);
+/* Makes everything but the thread. Takes the rules, also when it fails. */
+int worker_init(
+    struct worker *worker, struct shared *shared, struct rules *rules, struct error *error);
+
+/* `number` names the thread. */
 int worker_start(struct worker *worker, unsigned int number, struct error *error);
 
 /* Ends the thread: the caller has set stop_at_usec. */

@@ -71,17 +71,19 @@ static int init_secrets(struct verify_endpoint *endpoint,
     return 0;
 }
 
-int verify_endpoint_init(struct verify_endpoint *endpoint,
+int verify_endpoint_init(struct verify_endpoint *endpoint, size_t index,
     const struct verify_endpoint_options *options, struct crypto *crypto, struct error *error)
 {
     int result;
 
+    endpoint->index = index;
     if (copy_text(options->name, &endpoint->name) < 0 ||
         copy_text(options->public_url, &endpoint->public_url) < 0 ||
         copy_text(options->path, &endpoint->path) < 0)
         return error_errno(error, ENOMEM, "endpoint \"%s\"", options->name);
     endpoint->path_length = strlen(endpoint->path);
     endpoint->max_age_usec = options->max_age_usec;
+    endpoint->report = options->report;
 
     result = init_tokens(endpoint, options, crypto, error);
     if (result == 0)
@@ -102,21 +104,63 @@ void verify_endpoint_done(struct verify_endpoint *endpoint)
     free(endpoint->path);
     free(endpoint->public_url);
     free(endpoint->name);
-    *endpoint = (struct verify_endpoint){NULL};
+    *endpoint = (struct verify_endpoint){.name = NULL};
+}
+
+const char *verify_endpoint_name(const struct verify_endpoint *endpoint)
+{
+    return endpoint->name;
+}
+
+size_t verify_endpoint_index(const struct verify_endpoint *endpoint)
+{
+    return endpoint->index;
+}
+
+bool verify_endpoint_reports(const struct verify_endpoint *endpoint)
+{
+    return endpoint->report;
+}
+
+size_t verify_endpoint_count_tokens(const struct verify_endpoint *endpoint)
+{
+    return endpoint->n_tokens;
+}
+
+struct digest verify_endpoint_get_token(const struct verify_endpoint *endpoint, size_t index)
+{
+    struct digest digest;
+
+    ASSERT(index < endpoint->n_tokens);
+    memcpy(digest.bytes, endpoint->tokens[index].sum, sizeof(digest.bytes));
+    return digest;
+}
+
+size_t verify_endpoint_count_secrets(const struct verify_endpoint *endpoint)
+{
+    return endpoint->n_secrets;
+}
+
+const char *verify_endpoint_get_secret(const struct verify_endpoint *endpoint, size_t index)
+{
+    ASSERT(index < endpoint->n_secrets);
+    return endpoint->secrets[index].name;
 }
 
 int verify_endpoint_match_token(const struct verify_endpoint *endpoint, struct crypto *crypto,
-    struct header_text token, bool *ret_match)
+    struct header_text token, const struct verify_token **ret_token)
 {
     const struct crypto_part part = {token.data, token.length};
     unsigned char sum[CRYPTO_SUM_SIZE];
-    bool match = false;
+    const struct verify_token *match = NULL;
 
     if (crypto_sha256(crypto, &part, 1, sum) < 0)
         return -EIO;
-    for (size_t i = 0; i < endpoint->n_tokens; i++)
-        match |= crypto_sum_equal(sum, endpoint->tokens[i].sum);
-    *ret_match = match;
+    for (size_t i = 0; i < endpoint->n_tokens; i++) {
+        if (crypto_sum_equal(sum, endpoint->tokens[i].sum))
+            match = &endpoint->tokens[i];
+    }
+    *ret_token = match;
     return 0;
 }
 

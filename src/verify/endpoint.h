@@ -23,6 +23,7 @@ struct verify_secret {
 };
 
 struct verify_endpoint {
+    size_t index; /* in the options */
     char *name;
     char *public_url;
     char *path;
@@ -32,19 +33,20 @@ struct verify_endpoint {
     struct verify_secret *secrets; /* at least one */
     size_t n_secrets;
     int64_t max_age_usec;
+    bool report;
 };
 
 /* The endpoint is zeroed memory before. On failure it may be half built: call done all the same.
  * Refuses an endpoint without secrets, and a token that no Bearer header could carry. */
-int verify_endpoint_init(struct verify_endpoint *endpoint,
+int verify_endpoint_init(struct verify_endpoint *endpoint, size_t index,
     const struct verify_endpoint_options *options, struct crypto *crypto, struct error *error);
 
 /* Wipes. */
 void verify_endpoint_done(struct verify_endpoint *endpoint);
 
-/* Whether the token is one of the endpoint's. 0, or -EIO with *ret_match untouched. */
+/* Which of the endpoint's tokens it is; NULL when none. 0, or -EIO with *ret_token untouched. */
 int verify_endpoint_match_token(const struct verify_endpoint *endpoint, struct crypto *crypto,
-    struct header_text token, bool *ret_match);
+    struct header_text token, const struct verify_token **ret_token);
 
 /* Which secrets may have signed a request. */
 enum verify_candidates {

@@ -2,9 +2,10 @@
  * The order of the checks, steps 4 to 8 of the table in design §2.
  *
  * Only what is proven so far is looked at: the token before the other headers, the HMAC before the
- * Job. The signed url is the configured one and the method is POST (step 2 let nothing else in), so
- * nothing of the signed text but id and body comes from the request. A failure of OpenSSL is
- * REASON_INTERNAL, never a verdict about the request.
+ * Job (but for report mode, which is there to pass on what is not proven). The signed url is the
+ * configured one and the method is POST (step 2 let nothing else in), so nothing of the signed text
+ * but id and body comes from the request. A failure of OpenSSL is REASON_INTERNAL, never a verdict
+ * about the request.
  *
  * How headers read: headers.c. What tokens and secrets match: endpoint.c. OpenSSL: crypto.c.
  * Whether endpoints are told apart safely (equal paths, one url a prefix of another) is for the
@@ -53,7 +54,7 @@ int verifier_new(
     for (size_t i = 0; i < options->n_endpoints; i++) {
         verifier->n_endpoints++;
         result = verify_endpoint_init(
-            &verifier->endpoints[i], &options->endpoints[i], verifier->crypto, error);
+            &verifier->endpoints[i], i, &options->endpoints[i], verifier->crypto, error);
         if (result < 0)
             return result;
     }
@@ -85,18 +86,47 @@ const struct verify_endpoint *verifier_route(
     return NULL;
 }
 
-const char *verify_endpoint_name(const struct verify_endpoint *endpoint)
+size_t verifier_count(const struct verifier *verifier)
 {
-    return endpoint->name;
+    return verifier->n_endpoints;
+}
+
+const struct verify_endpoint *verifier_get(const struct verifier *verifier, size_t index)
+{
+    ASSERT(index < verifier->n_endpoints);
+    return &verifier->endpoints[index];
+}
+
+/* ---- report mode ---- */
+
+/* What verify = "report" lets pass: that the callback is not proven, or too old. */
+static bool is_passable(enum reason reason)
+{
+    return reason == REASON_TOKEN_MISSING || reason == REASON_TOKEN_WRONG ||
+           reason == REASON_SIGNATURE_MISSING || reason == REASON_SIGNATURE_MALFORMED ||
+           reason == REASON_SIGNATURE_WRONG || reason == REASON_SECRET_UNKNOWN ||
+           reason == REASON_STALE;
+}
+
+/* The verdict of a check as the endpoint takes it: its own, unless report mode lets it pass. The
+ * first that was let pass is what the callback would have been refused for. */
+static enum reason judge(
+    const struct verify_endpoint *endpoint, struct verify_finding *finding, enum reason reason)
+{
+    if (!endpoint->report || !is_passable(reason))
+        return reason;
+    if (finding->unverified == REASON_ACCEPTED)
+        finding->unverified = reason;
+    return REASON_ACCEPTED;
 }
 
 /* ---- step 4 ---- */
 
 static enum reason check_token(struct verifier *verifier, const struct verify_endpoint *endpoint,
-    const struct verify_header *header)
+    const struct verify_header *header, struct verify_finding *finding)
 {
+    const struct verify_token *match;
     struct header_text token;
-    bool match;
 
     if (endpoint->n_tokens == 0)
         return REASON_ACCEPTED;
@@ -107,14 +137,16 @@ static enum reason check_token(struct verifier *verifier, const struct verify_en
         return REASON_TOKEN_WRONG;
     if (verify_endpoint_match_token(endpoint, verifier->crypto, token, &match) < 0)
         return REASON_INTERNAL;
-    return match ? REASON_ACCEPTED : REASON_TOKEN_WRONG;
+    if (!match)
+        return REASON_TOKEN_WRONG;
+    finding->token = (size_t)(match - endpoint->tokens);
+    return REASON_ACCEPTED;
 }
 
 /* ---- step 5, and which secrets step 6 will try ---- */
 
 /* What a request offers as proof. Borrowed from its headers. */
 struct proof {
-    struct header_text request_id;
     unsigned char sum[CRYPTO_SUM_SIZE];
     struct header_text secret_id;
     bool has_secret_id;
@@ -125,18 +157,24 @@ static const struct header_text *proof_secret_id(const struct proof *proof)
     return proof->has_secret_id ? &proof->secret_id : NULL;
 }
 
+static enum reason parse_request_id(
+    const struct verify_head *head, struct header_text *ret_request_id)
+{
+    const struct header_text id = header_trim(head->request_id.value, head->request_id.length);
+
+    if (head->request_id.count == 0)
+        return REASON_ID_MISSING;
+    if (head->request_id.count > 1 || !header_is_request_id(id.data, id.length))
+        return REASON_ID_MALFORMED;
+    *ret_request_id = id;
+    return REASON_ACCEPTED;
+}
+
 /* *ret_proof is filled in on REASON_ACCEPTED only. */
 static enum reason parse_proof(
     const struct verify_endpoint *endpoint, const struct verify_head *head, struct proof *ret_proof)
 {
     struct proof proof = {.has_secret_id = head->secret_id.count > 0};
-
-    if (head->request_id.count == 0)
-        return REASON_ID_MISSING;
-    proof.request_id = header_trim(head->request_id.value, head->request_id.length);
-    if (head->request_id.count > 1 ||
-        !header_is_request_id(proof.request_id.data, proof.request_id.length))
-        return REASON_ID_MALFORMED;
 
     if (head->signature.count == 0)
         return REASON_SIGNATURE_MISSING;
@@ -157,35 +195,47 @@ static enum reason parse_proof(
 }
 
 enum reason verify_check_head(struct verifier *verifier, const struct verify_endpoint *endpoint,
-    const struct verify_head *head)
+    const struct verify_head *head, struct verify_finding *ret_finding)
 {
-    enum reason reason = check_token(verifier, endpoint, &head->authorization);
+    struct verify_finding finding = {REASON_ACCEPTED, VERIFY_NO_MATCH, VERIFY_NO_MATCH};
+    struct header_text request_id;
     struct proof proof;
+    enum reason reason =
+        judge(endpoint, &finding, check_token(verifier, endpoint, &head->authorization, &finding));
 
-    return reason == REASON_ACCEPTED ? parse_proof(endpoint, head, &proof) : reason;
+    if (reason == REASON_ACCEPTED)
+        reason = parse_request_id(head, &request_id);
+    if (reason == REASON_ACCEPTED)
+        reason = judge(endpoint, &finding, parse_proof(endpoint, head, &proof));
+    *ret_finding = finding;
+    return reason;
 }
 
 /* ---- steps 6 to 8 ---- */
 
 static enum reason check_signature(const struct verify_endpoint *endpoint,
-    const struct proof *proof, const unsigned char *body, size_t length,
-    const struct verify_secret **ret_secret)
+    const struct verify_head *head, struct header_text request_id, const unsigned char *body,
+    size_t length, struct verify_finding *finding)
 {
     static const char method[] = "POST";
     const struct crypto_part parts[] = {
         {method, strlen(method)},
         {endpoint->public_url, strlen(endpoint->public_url)},
-        {proof->request_id.data, proof->request_id.length},
+        {request_id.data, request_id.length},
         {body, length},
     };
     const struct verify_secret *secret;
+    struct proof proof;
+    enum reason reason = parse_proof(endpoint, head, &proof);
 
+    if (reason != REASON_ACCEPTED)
+        return reason;
     if (verify_endpoint_match_secret(
-            endpoint, proof_secret_id(proof), parts, ARRAY_SIZE(parts), proof->sum, &secret) < 0)
+            endpoint, proof_secret_id(&proof), parts, ARRAY_SIZE(parts), proof.sum, &secret) < 0)
         return REASON_INTERNAL;
     if (!secret)
         return REASON_SIGNATURE_WRONG;
-    *ret_secret = secret;
+    finding->secret = (size_t)(secret - endpoint->secrets);
     return REASON_ACCEPTED;
 }
 
@@ -232,18 +282,18 @@ static bool is_too_old(
 
 enum reason verify_check_body(struct verifier *verifier, const struct verify_endpoint *endpoint,
     const struct verify_head *head, const unsigned char *body, size_t length, int64_t now_usec,
-    struct delivery **ret_delivery, const char **ret_detail)
+    struct verify_finding *finding, struct delivery **ret_delivery, const char **ret_detail)
 {
     CLEANUP(job_free) struct job *job = NULL;
-    const struct verify_secret *secret = NULL;
     char request_id[HEADER_REQUEST_ID_MAX + 1];
-    struct proof proof;
+    struct header_text id;
     enum reason reason;
 
     *ret_detail = NULL;
-    reason = parse_proof(endpoint, head, &proof);
+    reason = parse_request_id(head, &id);
     if (reason == REASON_ACCEPTED)
-        reason = check_signature(endpoint, &proof, body, length, &secret);
+        reason =
+            judge(endpoint, finding, check_signature(endpoint, head, id, body, length, finding));
     if (reason != REASON_ACCEPTED)
         return reason;
 
@@ -256,13 +306,14 @@ enum reason verify_check_body(struct verifier *verifier, const struct verify_end
         return REASON_OVERLOAD;
     }
 
-    if (is_too_old(endpoint, job, now_usec)) {
+    if (is_too_old(endpoint, job, now_usec) &&
+        judge(endpoint, finding, REASON_STALE) != REASON_ACCEPTED) {
         *ret_detail = "updated_at is older than max_age";
         return REASON_STALE;
     }
 
-    memcpy(request_id, proof.request_id.data, proof.request_id.length);
-    request_id[proof.request_id.length] = '\0';
+    memcpy(request_id, id.data, id.length);
+    request_id[id.length] = '\0';
     return make_delivery(verifier, endpoint,
         &(struct delivery){
             .received_at_usec = now_usec,
@@ -270,10 +321,13 @@ enum reason verify_check_body(struct verifier *verifier, const struct verify_end
             .terminal = job_status_is_terminal(job->status),
             .endpoint = endpoint->name,
             .request_id = request_id,
-            .secret = secret->name,
+            .secret =
+                finding->secret == VERIFY_NO_MATCH ? NULL : endpoint->secrets[finding->secret].name,
             .job_id = job->job_id,
             .type = job->type,
             .status = job->status,
+            .unverified =
+                finding->unverified == REASON_ACCEPTED ? NULL : reason_name(finding->unverified),
             .body = body,
             .body_length = length,
         },

@@ -11,6 +11,10 @@
  * Order is cheapest and least trusting first. Headers are judged before a body is read. Every
  * candidate token and secret is evaluated, and comparison is constant-time over digests, so that
  * the time tells neither which one matched nor how far.
+ *
+ * Report mode is an endpoint's: what fails steps 4 to 6 or 8 there passes all the same, and the
+ * finding says for what it would have been refused. The request id must be well-formed and the body
+ * a Job in any case. With `report` off in the options the verdicts are the strict ones.
  */
 
 #include "job/delivery.h"
@@ -37,6 +41,7 @@ struct verify_endpoint_options {
     const struct verify_secret_options *secrets;
     size_t n_secrets;
     int64_t max_age_usec; /* USEC_INFINITY: none */
+    bool report;          /* verify = "report": what fails steps 4 to 6 and 8 passes, marked */
 };
 
 struct verify_options {
@@ -62,6 +67,19 @@ const struct verify_endpoint *verifier_route(
 
 const char *verify_endpoint_name(const struct verify_endpoint *endpoint);
 
+/* All endpoints, by their index in the options. */
+size_t verifier_count(const struct verifier *verifier);
+const struct verify_endpoint *verifier_get(const struct verifier *verifier, size_t index);
+size_t verify_endpoint_index(const struct verify_endpoint *endpoint);
+
+/* What is counted of an endpoint goes by these: whether it reports, its secrets by name, its tokens
+ * by digest, for a token has no name. In the order of the options; borrowed. */
+bool verify_endpoint_reports(const struct verify_endpoint *endpoint);
+size_t verify_endpoint_count_tokens(const struct verify_endpoint *endpoint);
+struct digest verify_endpoint_get_token(const struct verify_endpoint *endpoint, size_t index);
+size_t verify_endpoint_count_secrets(const struct verify_endpoint *endpoint);
+const char *verify_endpoint_get_secret(const struct verify_endpoint *endpoint, size_t index);
+
 /* A header's value as it came. `count` is how often the header stood in the request; value and
  * length are of the first. Absent: count 0. */
 struct verify_header {
@@ -78,17 +96,29 @@ struct verify_head {
     struct verify_header secret_id;     /* SASHA-Callback-Secret-ID */
 };
 
+/* What the checks found out about a request, for counting and marking; it goes from the head's to
+ * the body's. */
+struct verify_finding {
+    enum reason unverified; /* the first check that failed and that report mode let pass;
+                               REASON_ACCEPTED: none, all is proven */
+    size_t token;           /* index of the token that matched, or VERIFY_NO_MATCH */
+    size_t secret;          /* index of the secret that signed, or VERIFY_NO_MATCH */
+};
+
+#define VERIFY_NO_MATCH SIZE_MAX
+
 /* Steps 4 and 5, and whether any secret fits the id: before the body is read.
- * Returns REASON_ACCEPTED to go on, or why not. Repeated:
+ * Returns REASON_ACCEPTED to go on, or why not; *ret_finding is set in any case. Repeated:
  * Authorization is token-wrong, request id id-malformed, signature signature-malformed, secret id
  * secret-unknown. */
 enum reason verify_check_head(struct verifier *verifier, const struct verify_endpoint *endpoint,
-    const struct verify_head *head);
+    const struct verify_head *head, struct verify_finding *ret_finding);
 
 /* Steps 6 to 8. On REASON_ACCEPTED, *ret_delivery is owned by the caller: complete but for seq and
  * stale. Otherwise *ret_detail may be a static text for the log that quotes nothing of the request
  * ("created_at is not an RFC 3339 date-time"), else NULL. The head must have passed
- * verify_check_head. `now_usec` is real time and becomes received_at. */
+ * verify_check_head, which made the finding; this adds to it. `now_usec` is real time and becomes
+ * received_at. */
 enum reason verify_check_body(struct verifier *verifier, const struct verify_endpoint *endpoint,
     const struct verify_head *head, const unsigned char *body, size_t length, int64_t now_usec,
-    struct delivery **ret_delivery, const char **ret_detail);
+    struct verify_finding *finding, struct delivery **ret_delivery, const char **ret_detail);

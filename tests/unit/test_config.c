@@ -35,6 +35,7 @@ START_TEST(fills_in_defaults)
     ck_assert_int_eq(config->server.idle_timeout_usec, 15 * USEC_PER_SEC);
     ck_assert_int_eq(config->server.commit_timeout_usec, 5 * USEC_PER_SEC);
     ck_assert_int_eq(config->server.drain_timeout_usec, 30 * USEC_PER_SEC);
+    ck_assert_uint_eq(config->server.keep_refused, 100);
     ck_assert_str_eq(config->admin.listen.texts[0], "unix:/run/sasha-callbackd/admin.sock");
     ck_assert_int_eq(config->log.level, LOG_LEVEL_INFO);
     ck_assert_int_eq(config->log.format, LOG_FORMAT_AUTO);
@@ -50,6 +51,7 @@ START_TEST(fills_in_defaults)
     ck_assert_str_eq(endpoint->public_url, "https://your-app.com/cb/x");
     ck_assert_str_eq(endpoint->path, "/cb/x");
     ck_assert(endpoint->no_token);
+    ck_assert(!endpoint->report);
     ck_assert_uint_eq(endpoint->n_tokens, 0);
     ck_assert_int_eq(endpoint->max_age_usec, USEC_INFINITY);
     ck_assert_uint_eq(endpoint->n_secrets, 1);
@@ -115,14 +117,14 @@ static const char full[] =
     "    listen = {\"[::1]:8480\", 'unix:@T/http.sock',}  // trailing comma\n"
     "    workers = \"3\"  max_body=1M max_connections /* here too */ = 7\n"
     "    header_timeout = 1s body_timeout = 2m idle_timeout = \"3s\" commit_timeout = 250ms\n"
-    "    drain_timeout = 1h\n"
+    "    drain_timeout = 1h keep_refused = 0\n"
     "}\n"
     "admin { listen = {} }\r\n"
     "log { level = \"debug\" format = json }\n"
     "store { path = '@T/x.db' keep_deliveries = forever keep_ids = 365d disk_floor = 0 }\n"
     "endpoint \"a.b-C_1\" {\n"
     "    public_url = \"http://h:8080/a//b\\x2e\"\n"
-    "    path = \"/\\160ath\" max_age = 12h\n"
+    "    path = \"/\\160ath\" max_age = 12h verify = report\n"
     "    partner_token = {'value:sssss', \"file:@T/token\"}\n"
     "    callback_secret one { source = \"file:@T/secret\" id = \"i\\\"d\" encoding = raw }\n"
     "    callback_secret \"two\" { source = 'value:$\\\\{x}\\'0123456789' encoding = \"raw\" }\n"
@@ -171,6 +173,8 @@ START_TEST(reads_every_key)
     ck_assert_str_eq(endpoint->name, "a.b-C_1");
     ck_assert_str_eq(endpoint->path, "/path");
     ck_assert_int_eq(endpoint->max_age_usec, 12 * USEC_PER_HOUR);
+    ck_assert(endpoint->report);
+    ck_assert_uint_eq(config->server.keep_refused, 0);
     ck_assert(!endpoint->no_token);
     ck_assert_uint_eq(endpoint->n_tokens, 2);
     ck_assert_str_eq(endpoint->tokens[0].text, "sssss");

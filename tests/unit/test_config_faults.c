@@ -187,6 +187,9 @@ static const struct row values[] = {
         "[::1]:8480 (names are not looked up) or unix:/path\n"},
 };
 
+#define T1 "\"value:" SECRET "\","
+#define T8 T1 T1 T1 T1 T1 T1 T1 T1
+
 static const struct row endpoints[] = {
     {"endpoint e { }\n",
         "1: endpoint \"e\": public_url: is missing; this endpoint needs it\n"
@@ -213,6 +216,12 @@ static const struct row endpoints[] = {
                            "use visible ASCII without ? and #, other bytes as %XX\n"},
     {E("path = \"/a?b\""), "1: endpoint \"e\": path: \"/a?b\" has a byte that a path cannot have; "
                            "use visible ASCII without ? and #, other bytes as %XX\n"},
+    {"server { keep_refused = 10001 }\n",
+        "1: server: keep_refused: \"10001\" is out of range; write a number from 0 to 10000\n"},
+    {E("verify = off"),
+        "1: endpoint \"e\": verify: \"off\" is not known; write enforce or report\n"},
+    {URL OTHER "partner_token = {" T8 T8 "\"value:" SECRET "\"} }\n",
+        "1: endpoint \"e\": partner_token: has 17 values; at most 16 are possible\n"},
     {E("max_age = 12"), "1: endpoint \"e\": max_age: \"12\" is not a duration; write a whole "
                         "number with ms, s, m, h or d, from 1s to 36500d, or \"none\"\n"},
     {URL OTHER "partner_token = {} }\n",
@@ -397,6 +406,75 @@ ROWS_TEST(sinks)
 
 /* ---- the file and the list as a whole ---- */
 
+/* The 17th is where the fault stands. */
+START_TEST(refuses_too_many_secrets)
+{
+    struct buf text = BUF_INIT;
+    char *got;
+
+    buf_append_text(&text, "endpoint e { public_url = \"https://h/e\" partner_token = none\n");
+    for (int i = 0; i < 16 + _i; i++)
+        buf_append_format(&text, "callback_secret s%d { source = \"value:%064d\" }\n", i, i + 1);
+    buf_append(&text, "}\n", 3);
+    put_conf((char *)text.data, 0600);
+    buf_done(&text);
+    got = load_faults(CONFIG_FOR_CLIENT);
+    ck_assert_str_eq(got, _i == 0
+                              ? ""
+                              : "c.conf:18: endpoint \"e\": callback_secret \"s16\": is one too "
+                                "many; an endpoint has at most 16 secrets, so leave out what "
+                                "is not used any more\n");
+    free(got);
+}
+END_TEST
+
+/* Who talks to the daemon asks for the admin socket only: no secret is read, no other fault counts.
+ */
+static const struct {
+    const char *text, *want; /* without "c.conf:" */
+    const char *want_listen;
+} admin_rows[] = {
+    {"", "", "unix:/run/sasha-callbackd/admin.sock"},
+    {"admin { listen = {\"unix:/a\", \"127.0.0.1:1\"} }\n"
+     "server { workers = 0 wrkers = 1 }\n"
+     "endpoint e { partner_token = {\"file:/none\"} callback_secret s { source = \"file:/none\" } "
+     "}\n"
+     "sink s { type = exec command = {\"/none\"} }\n",
+        "", "unix:/a"},
+    {"server { listen = {\"127.0.0.1:1\"} }\nadmin { listen = {\"127.0.0.1:1\"} }\n", "",
+        "127.0.0.1:1"},
+    {"admin { listen = {\"here\"} }\n",
+        "1: admin: listen: \"here\" is not an address to listen on; write 127.0.0.1:8480, "
+        "[::1]:8480 (names are not looked up) or unix:/path\n",
+        NULL},
+    {"server { wrkers = 1 }\nadmin { lsten = {\"unix:/a\"} }\n",
+        "2: admin: lsten: unknown key; did you mean \"listen\"?\n", NULL},
+    {"admin { }\nadmin { listen = {\"unix:/a\"} }\n",
+        "2: admin: is given twice, first in line 1; put all its keys in one section\n", NULL},
+    {"endpoint e {\n",
+        "1: endpoint \"e\": the section that begins here is not closed; add } after its last key\n",
+        NULL},
+};
+
+START_TEST(admin_asks_for_its_socket_only)
+{
+    char *want = expected(admin_rows[_i].want), *got;
+    struct config *config;
+
+    put_conf(admin_rows[_i].text, 0644);
+    got = load_faults(CONFIG_FOR_ADMIN);
+    ck_assert_str_eq(got, want);
+    if (admin_rows[_i].want_listen) {
+        config = load_good(CONFIG_FOR_ADMIN);
+        ck_assert_str_eq(config->admin.listen.texts[0], admin_rows[_i].want_listen);
+        ck_assert_uint_eq(config->n_endpoints, 0);
+        config_free(config);
+    }
+    free(want);
+    free(got);
+}
+END_TEST
+
 START_TEST(says_why_a_file_cannot_be_read)
 {
     char *large = calloc(1, (1u << 20) + 1);
@@ -503,6 +581,8 @@ static Suite *faults_suite(void)
 
     tcase_add_checked_fixture(core, folder_make, folder_remove);
     tcase_add_test(core, reports_everything_in_one_run_by_line);
+    tcase_add_loop_test(core, refuses_too_many_secrets, 0, 2);
+    tcase_add_loop_test(core, admin_asks_for_its_socket_only, 0, (int)ARRAY_SIZE(admin_rows));
     tcase_add_test(core, says_why_a_file_cannot_be_read);
     suite_add_tcase(suite, core);
 

@@ -351,8 +351,9 @@ static void *release_later(void *context)
     return NULL;
 }
 
-/* A verdict that is back does not mean that the writer has let go: what it does after giving it back
- * (waking the mailbox, telling that something was stored) must be over before intake is gone. */
+/* A verdict that is back does not mean that the writer has let go: what it does after giving it
+ * back (waking the mailbox, telling that something was stored) must be over before intake is gone.
+ */
 START_TEST(test_stop_waits_until_the_writer_has_let_go)
 {
     char text[1024];

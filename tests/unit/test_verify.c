@@ -127,6 +127,8 @@ static struct verify_head make_head(const struct request *request)
     };
 }
 
+static struct verify_finding found; /* by the last check() */
+
 /* Head and body as intake asks for them; the delivery, if any, is the caller's. */
 static enum reason check(struct verifier *verifier, const struct request *request,
     struct delivery **ret_delivery, const char **ret_detail)
@@ -134,13 +136,13 @@ static enum reason check(struct verifier *verifier, const struct request *reques
     const struct verify_endpoint *endpoint = verifier_route(verifier, PATH, strlen(PATH));
     struct verify_head head = make_head(request);
     const char *body = or_else(request->body, BODY);
-    enum reason reason = verify_check_head(verifier, endpoint, &head);
+    enum reason reason = verify_check_head(verifier, endpoint, &head, &found);
 
     *ret_detail = NULL;
     if (reason != REASON_ACCEPTED)
         return reason;
     return verify_check_body(verifier, endpoint, &head, (const unsigned char *)body, strlen(body),
-        request->now_usec != 0 ? request->now_usec : UPDATED_AT, ret_delivery, ret_detail);
+        request->now_usec != 0 ? request->now_usec : UPDATED_AT, &found, ret_delivery, ret_detail);
 }
 
 static enum reason check_once(const struct setup *setup, const struct request *request)
@@ -487,9 +489,9 @@ static enum reason check_signed(struct verifier *verifier, const char *body, siz
     ck_assert_int_eq(
         sign_callback(&key, "POST", URL, REQUEST_ID, body, length, signature, NULL), 0);
     head = make_head(&(struct request){.signature = signature});
-    ck_assert_int_eq(verify_check_head(verifier, endpoint, &head), REASON_ACCEPTED);
+    ck_assert_int_eq(verify_check_head(verifier, endpoint, &head, &found), REASON_ACCEPTED);
     return verify_check_body(verifier, endpoint, &head, (const unsigned char *)body, length,
-        now_usec, ret_delivery, ret_detail);
+        now_usec, &found, ret_delivery, ret_detail);
 }
 
 START_TEST(refuses_what_is_no_job)
@@ -743,7 +745,6 @@ START_TEST(survives_openssl_without_memory)
         ck_assert_msg(got == (failed ? REASON_INTERNAL : REASON_ACCEPTED), "call %ld: %s", n,
             reason_name(got));
         delivery_free(delivery);
-        delivery = NULL;
 
         ck_assert_int_eq(
             check(verifier, &(struct request){0}, &delivery, &detail), REASON_ACCEPTED);
