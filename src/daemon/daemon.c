@@ -2,10 +2,10 @@
  * The daemon: puts the stages together, runs them, takes them apart.
  *
  * Order of start, each step standing on the ones before: conf, descriptors, store (which heals what
- * an earlier crash left), listening sockets, writer, dispatch, intake, READY. Nothing is answered
- * before the store has healed. Order of stop is the reverse, so that whoever posts to a thread ends
- * before that thread: intake answers what is in, hooks finish or are ended, the writer commits the
- * last outcomes, the store closes.
+ * an earlier crash left), listening sockets, writer, dispatch, intake, admin, READY. Nothing is
+ * answered before the store has healed. Order of stop is the reverse, so that whoever posts to a
+ * thread ends before that thread: the admin says that it drains while intake answers what is in,
+ * hooks finish or are ended, the writer commits the last outcomes, the store closes.
  *
  * The main thread keeps to signals, reload, the watchdog and the status line. Signals are blocked
  * before the first thread starts, so that every thread inherits that.
@@ -174,54 +174,109 @@ int daemon_ensure_descriptors(const struct config *config, struct error *error)
     return 0;
 }
 
-static int start_stages(struct daemon *daemon, struct sockets *sockets, struct error *error)
+static int start_writer(struct daemon *daemon, struct error *error)
 {
-    const struct config *config = daemon->config;
-    struct wiring wiring = WIRING_INIT;
-    int r = wiring_make(&wiring, config);
-
-    if (r < 0) {
-        wiring_done(&wiring);
-        return error_errno(error, -r, "cannot take in the conf");
-    }
-    const struct store_writer_options writer_options = {
+    const struct config_store *store = &daemon->config->store;
+    const struct store_writer_options options = {
         .store = daemon->store,
         .clock = clock_system(),
-        .retention = {config->store.keep_deliveries_usec, config->store.keep_ids_usec},
+        .retention = {store->keep_deliveries_usec, store->keep_ids_usec},
         .stored = on_stored,
         .failed = on_failed,
         .context = daemon,
     };
-    r = store_writer_start(&writer_options, &daemon->writer, error);
-    if (r == 0) {
-        const struct dispatch_options dispatch_options = {
-            .store = daemon->store,
-            .writer = daemon->writer,
-            .clock = clock_system(),
-            .sinks = wiring.sinks,
-            .n_sinks = wiring.n_sinks,
-        };
-        r = dispatch_start(&dispatch_options, &daemon->dispatch, error);
-    }
-    if (r == 0) {
-        const struct intake_options intake_options = {
-            .listen_fds = sockets->fds,
-            .n_listen_fds = sockets->n,
-            .workers = config->server.workers,
-            .max_body = config->server.max_body,
-            .max_connections = config->server.max_connections,
-            .header_timeout_usec = config->server.header_timeout_usec,
-            .body_timeout_usec = config->server.body_timeout_usec,
-            .idle_timeout_usec = config->server.idle_timeout_usec,
-            .commit_timeout_usec = config->server.commit_timeout_usec,
-            .verify = &wiring.verify,
-            .writer = daemon->writer,
-            .clock = clock_system(),
-        };
-        r = intake_start(&intake_options, &daemon->intake, error);
-        if (r == 0)
-            sockets->n = 0; /* intake's now */
-    }
+
+    return store_writer_start(&options, &daemon->writer, error);
+}
+
+static int start_dispatch(struct daemon *daemon, const struct wiring *wiring, struct error *error)
+{
+    const struct dispatch_options options = {
+        .store = daemon->store,
+        .writer = daemon->writer,
+        .clock = clock_system(),
+        .sinks = wiring->sinks,
+        .n_sinks = wiring->n_sinks,
+    };
+
+    return dispatch_start(&options, &daemon->dispatch, error);
+}
+
+static int start_intake(struct daemon *daemon, const struct wiring *wiring, struct sockets *sockets,
+    struct error *error)
+{
+    const struct config_server *server = &daemon->config->server;
+    const struct intake_options options = {
+        .listen_fds = sockets->fds,
+        .n_listen_fds = sockets->n,
+        .workers = server->workers,
+        .max_body = server->max_body,
+        .max_connections = server->max_connections,
+        .header_timeout_usec = server->header_timeout_usec,
+        .body_timeout_usec = server->body_timeout_usec,
+        .idle_timeout_usec = server->idle_timeout_usec,
+        .commit_timeout_usec = server->commit_timeout_usec,
+        .keep_refused = server->keep_refused,
+        .verify = &wiring->verify,
+        .writer = daemon->writer,
+        .clock = clock_system(),
+    };
+    int r = intake_start(&options, &daemon->intake, error);
+
+    if (r == 0)
+        sockets->n = 0; /* intake's now */
+    return r;
+}
+
+/* `view` tells where the intake listens. */
+static int start_admin(struct daemon *daemon, const struct admin_view *view,
+    struct sockets *sockets, struct error *error)
+{
+    const struct config_store *store = &daemon->config->store;
+    const struct admin_options options = {
+        .listen_fds = sockets->fds,
+        .n_listen_fds = sockets->n,
+        .store = daemon->store,
+        .writer = daemon->writer,
+        .retention = {store->keep_deliveries_usec, store->keep_ids_usec},
+        .intake = daemon->intake,
+        .dispatch = daemon->dispatch,
+        .clock = clock_system(),
+        .view = view,
+    };
+    int r;
+
+    if (sockets->n == 0)
+        return 0;
+    r = admin_start(&options, &daemon->admin, error);
+    if (r == 0)
+        sockets->n = 0; /* the admin's now */
+    return r;
+}
+
+static int start_stages(struct daemon *daemon, struct sockets *sockets,
+    struct sockets *admin_sockets, struct error *error)
+{
+    char names[SOCKETS_MAX][SOCKETS_NAME_MAX];
+    const char *listen[SOCKETS_MAX];
+    struct wiring wiring = WIRING_INIT;
+    int r = wiring_make(&wiring, daemon->config);
+
+    if (r < 0)
+        (void)error_errno(error, -r, "cannot take in the conf");
+    sockets_name(sockets, names);
+    for (size_t i = 0; i < sockets->n; i++)
+        listen[i] = names[i];
+    wiring.view.listen = listen;
+    wiring.view.n_listen = sockets->n;
+    if (r == 0)
+        r = start_writer(daemon, error);
+    if (r == 0)
+        r = start_dispatch(daemon, &wiring, error);
+    if (r == 0)
+        r = start_intake(daemon, &wiring, sockets, error);
+    if (r == 0)
+        r = start_admin(daemon, &wiring.view, admin_sockets, error);
     wiring_done(&wiring);
     return r;
 }
@@ -229,7 +284,7 @@ static int start_stages(struct daemon *daemon, struct sockets *sockets, struct e
 /* Returns the exit status for what went wrong, EX_OK when everything runs. */
 static int start(struct daemon *daemon)
 {
-    struct sockets sockets = {.n = 0};
+    struct sockets sockets = {.n = 0}, admin_sockets = {.n = 0};
     struct error error = ERROR_INIT;
     int status = EX_OK;
 
@@ -244,16 +299,19 @@ static int start(struct daemon *daemon)
         status = EX_OSERR;
     else if (store_open_sqlite(&store_options, &daemon->store, &error) < 0)
         status = EX_IOERR;
-    else if (sockets_open(daemon->config, &sockets, &error) < 0)
+    else if (sockets_open(daemon->config, &sockets, &error) < 0 ||
+             sockets_open_admin(daemon->config, &admin_sockets, &error) < 0)
         status = EX_UNAVAILABLE;
     else {
-        sockets_log(&sockets);
-        if (start_stages(daemon, &sockets, &error) < 0)
+        sockets_log(&sockets, "listening");
+        sockets_log(&admin_sockets, "admin-listening");
+        if (start_stages(daemon, &sockets, &admin_sockets, &error) < 0)
             status = EX_OSERR;
     }
     if (status != EX_OK)
         log_err("start-failed", "%s", error.text);
     sockets_close(&sockets);
+    sockets_close(&admin_sockets);
     return status;
 }
 
@@ -263,8 +321,13 @@ static void stop(struct daemon *daemon)
 {
     bool failed = daemon->exit_status != EX_OK; /* nothing can be kept any more: be quick */
 
-    if (daemon->intake) {
+    if (daemon->admin)
+        admin_drain(daemon->admin);
+    if (daemon->intake)
         intake_drain(daemon->intake);
+    /* What an operator asked for and is under way ends first, while everything still runs. */
+    admin_stop(daemon->admin);
+    if (daemon->intake) {
         intake_stop(
             daemon->intake, failed ? FAILED_ANSWER_LIMIT
                                    : daemon->started->server.commit_timeout_usec + ANSWER_LIMIT);

@@ -5,6 +5,7 @@
  * through which the writer's thread reports.
  */
 
+#include "admin/admin.h"
 #include "config/config.h"
 #include "dispatch/dispatch.h"
 #include "intake/intake.h"
@@ -21,6 +22,7 @@ struct daemon {
     struct store_writer *writer;
     struct dispatch *dispatch;
     struct intake *intake;
+    struct admin *admin; /* NULL: admin.listen is empty */
 
     struct mailbox failures;     /* at most `failure`, once */
     struct mailbox_item failure; /* posted by the writer when the store latched */

@@ -32,7 +32,7 @@ static bool servers_equal(const struct config_server *a, const struct config_ser
            a->header_timeout_usec == b->header_timeout_usec &&
            a->body_timeout_usec == b->body_timeout_usec &&
            a->idle_timeout_usec == b->idle_timeout_usec &&
-           a->commit_timeout_usec == b->commit_timeout_usec;
+           a->commit_timeout_usec == b->commit_timeout_usec && a->keep_refused == b->keep_refused;
 }
 
 static bool stores_equal(const struct config_store *a, const struct config_store *b)
@@ -76,6 +76,7 @@ static int apply(struct daemon *daemon, const struct config *config, struct erro
     struct wiring wiring = WIRING_INIT;
     struct intake_change *intake_change = NULL;
     struct dispatch_change *dispatch_change = NULL;
+    struct admin_change *admin_change = NULL;
     int r = wiring_make(&wiring, config);
 
     if (r < 0)
@@ -89,11 +90,16 @@ static int apply(struct daemon *daemon, const struct config *config, struct erro
     if (r == 0)
         r = dispatch_prepare(
             daemon->dispatch, wiring.sinks, wiring.n_sinks, &dispatch_change, error);
+    if (r == 0 && daemon->admin)
+        r = admin_prepare(daemon->admin, &wiring.view, &admin_change, error);
     if (r == 0) {
         intake_commit(daemon->intake, TAKE(intake_change));
         dispatch_commit(daemon->dispatch, TAKE(dispatch_change));
+        if (daemon->admin)
+            admin_commit(daemon->admin, TAKE(admin_change));
         log_set_level(config->log.level);
     }
+    admin_abandon(admin_change);
     dispatch_abandon(dispatch_change);
     intake_abandon(intake_change);
     wiring_done(&wiring);

@@ -39,22 +39,49 @@ static int take_handed_over(struct sockets *sockets, struct error *error)
     return n;
 }
 
+static int open_all(const struct config_list *addresses, const char *key, struct sockets *sockets,
+    struct error *error)
+{
+    if (addresses->n > SOCKETS_MAX)
+        return error_set(error, E2BIG, "%s has more than %d addresses", key, SOCKETS_MAX);
+    for (size_t i = 0; i < addresses->n; i++) {
+        int r = intake_listen(addresses->texts[i], &sockets->fds[sockets->n], error);
+
+        if (r < 0)
+            return r;
+        sockets->n++;
+    }
+    return 0;
+}
+
 int sockets_open(const struct config *config, struct sockets *ret_sockets, struct error *error)
 {
     struct sockets sockets = {.n = 0};
     int r = take_handed_over(&sockets, error);
 
-    if (r == 0 && config->server.listen.n > SOCKETS_MAX)
-        r = error_set(error, E2BIG, "server.listen has more than %d addresses", SOCKETS_MAX);
-    if (r == 0) {
-        for (size_t i = 0; i < config->server.listen.n && r == 0; i++) {
-            r = intake_listen(config->server.listen.texts[i], &sockets.fds[sockets.n], error);
-            if (r == 0)
-                sockets.n++;
-        }
-    }
+    if (r == 0)
+        r = open_all(&config->server.listen, "server.listen", &sockets, error);
     if (r < 0) {
         sockets_close(&sockets);
+        return r;
+    }
+    *ret_sockets = sockets;
+    return 0;
+}
+
+int sockets_open_admin(
+    const struct config *config, struct sockets *ret_sockets, struct error *error)
+{
+    struct sockets sockets = {.n = 0};
+    int r = open_all(&config->admin.listen, "admin.listen", &sockets, error);
+
+    if (r < 0) {
+        sockets_close(&sockets);
+        if (r == -ENOENT)
+            (void)error_set(error, ENOENT,
+                "%s; admin.listen needs its directory: RuntimeDirectory=sasha-callbackd in the "
+                "unit makes /run/sasha-callbackd",
+                error->text);
         return r;
     }
     *ret_sockets = sockets;
@@ -68,12 +95,18 @@ void sockets_close(struct sockets *sockets)
     sockets->n = 0;
 }
 
-void sockets_log(const struct sockets *sockets)
+void sockets_name(const struct sockets *sockets, char names[][SOCKETS_NAME_MAX])
 {
-    for (size_t i = 0; i < sockets->n; i++) {
-        char name[160];
-        intake_listen_name(sockets->fds[i], name, sizeof(name));
+    for (size_t i = 0; i < sockets->n; i++)
+        intake_listen_name(sockets->fds[i], names[i], SOCKETS_NAME_MAX);
+}
+
+void sockets_log(const struct sockets *sockets, const char *event)
+{
+    char names[SOCKETS_MAX][SOCKETS_NAME_MAX];
+
+    sockets_name(sockets, names);
+    for (size_t i = 0; i < sockets->n; i++)
         log_event(
-            LOG_LEVEL_INFO, "listening", LOG_FIELDS({"address", name}), "listening on %s", name);
-    }
+            LOG_LEVEL_INFO, event, LOG_FIELDS({"address", names[i]}), "listening on %s", names[i]);
 }

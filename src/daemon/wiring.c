@@ -29,6 +29,7 @@ static int make_endpoint(
         .secrets = secrets,
         .n_secrets = endpoint->n_secrets,
         .max_age_usec = endpoint->max_age_usec,
+        .report = endpoint->report,
     };
     if (!tokens || !secrets)
         return -ENOMEM;
@@ -99,6 +100,68 @@ static struct dispatch_sink_options make_sink(const struct config_sink *sink)
     };
 }
 
+/* What may be shown of a token's source: all but the text of value:. */
+static const char *shown_source(const struct config_token *token)
+{
+    return strncmp(token->source, "value:", 6) == 0 ? "value:<set>" : token->source;
+}
+
+static int make_view_endpoint(struct admin_endpoint *view, const struct config_endpoint *endpoint)
+{
+    const char **sources = calloc(endpoint->n_tokens + 1, sizeof(*sources));
+    const char **names = calloc(endpoint->n_secrets + 1, sizeof(*names));
+    const char **ids = calloc(endpoint->n_secrets + 1, sizeof(*ids));
+
+    *view = (struct admin_endpoint){
+        .name = endpoint->name,
+        .public_url = endpoint->public_url,
+        .report = endpoint->report,
+        .token_sources = sources,
+        .n_tokens = endpoint->n_tokens,
+        .secret_names = names,
+        .secret_ids = ids,
+        .n_secrets = endpoint->n_secrets,
+    };
+    if (!sources || !names || !ids)
+        return -ENOMEM;
+    for (size_t i = 0; i < endpoint->n_tokens; i++)
+        sources[i] = shown_source(&endpoint->tokens[i]);
+    for (size_t i = 0; i < endpoint->n_secrets; i++) {
+        names[i] = endpoint->secrets[i].name;
+        ids[i] = endpoint->secrets[i].id;
+    }
+    return 0;
+}
+
+static void view_endpoint_done(const struct admin_endpoint *view)
+{
+    free((void *)view->token_sources);
+    free((void *)view->secret_names);
+    free((void *)view->secret_ids);
+}
+
+static int make_view(struct wiring *wiring, const struct config *config)
+{
+    struct admin_endpoint *endpoints = calloc(config->n_endpoints + 1, sizeof(*endpoints));
+
+    wiring->view = (struct admin_view){
+        .config_file = config->file,
+        .store_path = config->store.path,
+        .max_connections = config->server.max_connections,
+        .endpoints = endpoints,
+        .n_endpoints = config->n_endpoints,
+        .verify = &wiring->verify,
+    };
+    if (!endpoints)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->n_endpoints; i++) {
+        int r = make_view_endpoint(&endpoints[i], &config->endpoints[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 int wiring_make(struct wiring *wiring, const struct config *config)
 {
     struct verify_endpoint_options *endpoints = calloc(config->n_endpoints + 1, sizeof(*endpoints));
@@ -116,7 +179,7 @@ int wiring_make(struct wiring *wiring, const struct config *config)
     }
     for (size_t i = 0; i < config->n_sinks; i++)
         wiring->sinks[i] = make_sink(&config->sinks[i]);
-    return 0;
+    return make_view(wiring, config);
 }
 
 void wiring_done(struct wiring *wiring)
@@ -126,6 +189,9 @@ void wiring_done(struct wiring *wiring)
     for (size_t i = 0; endpoints && i < wiring->verify.n_endpoints; i++)
         endpoint_done(&endpoints[i]);
     free(endpoints);
+    for (size_t i = 0; wiring->view.endpoints && i < wiring->view.n_endpoints; i++)
+        view_endpoint_done(&wiring->view.endpoints[i]);
+    free((void *)wiring->view.endpoints);
     free(wiring->sinks);
     *wiring = (struct wiring)WIRING_INIT;
 }
@@ -135,8 +201,8 @@ size_t wiring_count_descriptors(const struct config *config)
     /* A hook takes its output pipe, its stdin and its pidfd, and for a moment their other ends; a
      * sink takes its loop, timers, mailbox, store reader and what it writes to. The base holds the
      * listening sockets, the store, the workers' loops, refused connections that linger, and the
-     * sockets of the log. */
-    size_t n = config->server.max_connections + 256;
+     * sockets of the log. The admin's listeners say themselves. */
+    size_t n = config->server.max_connections + 256 + ADMIN_DESCRIPTORS * config->admin.listen.n;
 
     for (size_t i = 0; i < config->n_sinks; i++)
         n += 24 + 6 * (size_t)config->sinks[i].concurrency;

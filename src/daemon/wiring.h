@@ -7,6 +7,7 @@
  * keep. Keys are copied and wiped.
  */
 
+#include "admin/admin.h"
 #include "config/config.h"
 #include "dispatch/dispatch.h"
 #include "verify/verify.h"
@@ -15,14 +16,18 @@ struct wiring {
     struct verify_options verify;
     struct dispatch_sink_options *sinks;
     size_t n_sinks;
+    struct admin_view view; /* but for `listen`; points to `verify` */
 };
 
-#define WIRING_INIT        \
-    {                      \
-        {NULL, 0}, NULL, 0 \
+#define WIRING_INIT           \
+    {                         \
+        {NULL, 0}, NULL, 0,   \
+        {                     \
+            .endpoints = NULL \
+        }                     \
     }
 
-/* Returns 0 or -ENOMEM; wiring_done is due in both cases. */
+/* Returns 0 or -ENOMEM; wiring_done is due in both cases. The wiring must not be moved. */
 int wiring_make(struct wiring *wiring, const struct config *config);
 void wiring_done(struct wiring *wiring);
 

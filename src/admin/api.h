@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * The handlers of the routes; what each answers is in docs/api.md. Each runs on a listener's thread
+ * and touches nothing but its call and what admin/internal.h says may be touched from there.
+ */
+
+#include "admin/call.h"
+
+void health_live(struct call *call);
+void health_ready(struct call *call);
+void api_metrics(struct call *call);
+void api_status(struct call *call);
+void api_deliveries(struct call *call);
+void api_delivery(struct call *call);
+void api_refused_list(struct call *call);
+void api_refused(struct call *call);
+void api_explain(struct call *call);
+void api_stats(struct call *call);
+void api_retry(struct call *call);
+void api_replay(struct call *call);
+void api_drop(struct call *call);
+void api_pause(struct call *call);
+void api_resume(struct call *call);
+void api_prune(struct call *call);

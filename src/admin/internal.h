@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * The admin stage's own state, shared by the files of this folder.
+ *
+ * `options` and the listeners are set before the first thread starts and stay. The rest says which
+ * lock it needs. view_lock is a leaf. While history_lock is held the counters of the stages below
+ * are read, under locks of theirs that are leaves; only listeners' threads take it.
+ */
+
+#include "admin/admin.h"
+#include "admin/history.h"
+#include "admin/view.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* How often the counters are looked at for the history of the last day. */
+#define ADMIN_SAMPLE_USEC (5 * USEC_PER_SEC)
+
+struct listener;
+
+struct admin {
+    struct admin_options options; /* of its pointers, listen_fds and view are not kept */
+    int64_t started_at_usec;      /* real time */
+    _Atomic bool draining;
+
+    pthread_mutex_t view_lock;
+    struct view *view; /* under view_lock; one reference */
+
+    pthread_mutex_t history_lock;
+    struct history *history;          /* under history_lock */
+    _Atomic int64_t next_sample_usec; /* monotonic */
+
+    struct listener **listeners;
+    size_t n_listeners;
+    int *listen_fds; /* owned once the start has succeeded; before, there are none in it */
+    size_t n_listen_fds;
+};
+
+/* The view in force; one reference is the caller's. From any thread. */
+struct view *admin_view(struct admin *admin);
+
+/* Brings the history up to date. Any listener's thread, with its reader. */
+void admin_sample(struct admin *admin, struct store_reader *reader);
+
+/* The same, when ADMIN_SAMPLE_USEC have gone by since anybody did. */
+void admin_sample_if_due(struct admin *admin, struct store_reader *reader);
