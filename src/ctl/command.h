@@ -10,6 +10,7 @@
  */
 
 #include "ctl/options.h"
+#include "util/buf.h"
 #include "util/error.h"
 
 #include <stdbool.h>
@@ -28,6 +29,9 @@ struct common_options {
 
 extern const struct option_row common_option_rows[];
 
+/* For a command that has no options of its own. */
+extern const struct option_row no_option_rows[];
+
 struct command {
     const char *name;
     const char *summary;
@@ -41,6 +45,15 @@ struct command {
  * command's rows point into. */
 bool command_parse(const struct command *command, struct common_options *common, void *values,
     int argc, char **argv, int *ret_status);
+
+/* The same for a command that takes other arguments as well; options may stand before, between and
+ * after them, and "--" ends the options. They are gathered at argv[1] on, in order; *ret_n says how
+ * many. */
+bool command_parse_with(const struct command *command, struct common_options *common, void *values,
+    int argc, char **argv, int *ret_n, int *ret_status);
+
+/* Prints to stdout what was put together. Returns an exit status; a fault was printed. */
+int command_write(const struct command *command, const struct buf *text);
 
 /* Prints a fault to stderr. Returns `status`. A fault of usage points to --help. */
 int command_fail(const struct command *command, const struct error *error, int status);

@@ -6,6 +6,8 @@
  */
 
 #include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/explain.h"
 #include "ctl/send.h"
 
 #include "build_config.h"
@@ -16,6 +18,19 @@
 #include <sysexits.h>
 
 static const struct command *const commands[] = {
+    &status_command,
+    &list_command,
+    &show_command,
+    &tail_command,
+    &stats_command,
+    &dead_command,
+    &retry_command,
+    &replay_command,
+    &pause_command,
+    &resume_command,
+    &prune_command,
+    &check_config_command,
+    &explain_command,
     &send_command,
     NULL,
 };
@@ -27,7 +42,7 @@ static void print_usage(FILE *file)
                   "\n"
                   "commands:\n");
     for (const struct command *const *command = commands; *command; command++)
-        fprintf(file, "  %-12s%s\n", (*command)->name, (*command)->summary);
+        fprintf(file, "  %-14s%s\n", (*command)->name, (*command)->summary);
     fprintf(file, "\noptions:\n");
     options_print(file, common_option_rows);
 }

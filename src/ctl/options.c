@@ -33,20 +33,37 @@ static const struct option_row *find_row(
     return NULL;
 }
 
+static const struct option_row *find_letter(const struct option_row *rows, char letter)
+{
+    for (; rows->name; rows++) {
+        if (rows->letter == letter)
+            return rows;
+    }
+    return NULL;
+}
+
 /* Takes one option at argv[*at], and its value, and moves *at behind them. */
 static int parse_one(const struct option_set *sets, size_t n_sets, int argc, char **argv, int *at,
     struct error *error)
 {
+    bool is_letter = argv[*at][1] != '-';
     const char *name = argv[*at] + strlen("--");
-    size_t length = strcspn(name, "=");
+    size_t length = is_letter ? 0 : strcspn(name, "=");
     const char *value = name[length] == '=' ? name + length + 1 : NULL;
     const struct option_row *row = NULL;
     void *values = NULL;
 
+    if (is_letter && argv[*at][2] != '\0')
+        return error_set(
+            error, EINVAL, "no such option: %s; options begin with two dashes", argv[*at]);
     for (size_t i = 0; i < n_sets && !row; i++) {
-        row = find_row(sets[i].rows, name, length);
+        row = is_letter ? find_letter(sets[i].rows, argv[*at][1])
+                        : find_row(sets[i].rows, name, length);
         values = sets[i].values;
     }
+    if (!row && is_letter)
+        return error_set(
+            error, EINVAL, "no such option: %s; options begin with two dashes", argv[*at]);
     if (!row)
         return error_set(error, EINVAL, "no such option: --%.*s", (int)length, name);
 
@@ -79,9 +96,6 @@ int options_parse(const struct option_set *sets, size_t n_sets, int argc, char *
             at++;
             break;
         }
-        if (argv[at][1] != '-')
-            return error_set(
-                error, EINVAL, "no such option: %s; options begin with two dashes", argv[at]);
         result = parse_one(sets, n_sets, argc, argv, &at, error);
         if (result < 0)
             return result;
@@ -103,6 +117,9 @@ void options_print(FILE *file, const struct option_row *rows)
     for (; rows->name; rows++) {
         int width = fprintf(file, "  --%s%s%s", rows->name, rows->argument ? " " : "",
             rows->argument ? rows->argument : "");
+
+        if (rows->letter)
+            width += fprintf(file, ", -%c", rows->letter);
 
         fprintf(file, "%*s%s\n", width < HELP_COLUMN ? HELP_COLUMN - width : 1, "", rows->help);
     }

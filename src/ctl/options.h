@@ -4,8 +4,9 @@
  * Command-line options out of tables: the same table is what is parsed and what --help prints, so
  * the two cannot differ.
  *
- * Long options only, never abbreviated: "--name", "--name VALUE", "--name=VALUE". Given twice, the
- * last counts. Values are borrowed from argv. Pure but for options_print.
+ * Long options, never abbreviated: "--name", "--name VALUE", "--name=VALUE"; and a letter for the
+ * few that every tool of the kind has: "-f", "-n VALUE". Given twice, the last counts. Values are
+ * borrowed from argv. Pure but for options_print.
  */
 
 #include "util/error.h"
@@ -19,6 +20,7 @@ struct option_row {
     const char *argument; /* what stands for the value in the help; NULL: a switch */
     const char *help;     /* one line */
     size_t offset;        /* in the struct of values: a const char *, or a bool for a switch */
+    char letter;          /* 0: none */
 };
 
 /* A table and the struct that takes its values, zeroed before. */

@@ -22,6 +22,9 @@
 /* Far above any max_body. */
 #define JOB_FILE_MAX (64 * 1024 * 1024)
 
+/* Type and status of a self-test's Job: none that a sink's filter lets pass by chance. */
+#define SELF_TEST "self-test"
+
 /* Prints to stdout what was put together. Returns an exit status. */
 static int write_out(const struct command *command, const struct buf *text)
 {
@@ -134,6 +137,59 @@ static int print_curl(const struct command *command, const struct send_request *
     return status;
 }
 
+/* Through the public url: what came of it, in words. */
+static int self_test(const struct command *command, const struct common_options *common,
+    const struct send_request *request)
+{
+    struct send_answer answer = SEND_ANSWER_INIT;
+    struct error error = ERROR_INIT;
+    struct buf finding = BUF_INIT, out = BUF_INIT;
+    bool answered = send_post(request, &answer, &error) == 0;
+    bool ok = send_self_test_judge(request, &answer, answered ? NULL : &error, &finding);
+    int status;
+
+    if (common->json) {
+        buf_append_format(&out, "{\"ok\":%s,\"url\":", ok ? "true" : "false");
+        buf_append_json(&out, request->url, strlen(request->url));
+        buf_append_text(&out, ",\"request_id\":");
+        buf_append_json(&out, request->request_id, strlen(request->request_id));
+        if (answered)
+            buf_append_format(&out, ",\"status\":%ld,\"finding\":", answer.status);
+        else
+            buf_append_text(&out, ",\"status\":null,\"finding\":");
+        buf_append_json(&out, (const char *)finding.data, finding.length);
+        buf_append_text(&out, "}\n");
+    } else {
+        buf_append_text(&out, ok ? "ok: " : "FAILED: ");
+        append_escaped(&out, (const char *)finding.data, finding.length);
+        buf_append_text(&out, "\n");
+    }
+    out.failed |= finding.failed;
+    status = write_out(command, &out);
+    buf_done(&finding);
+    buf_done(&out);
+    buf_done(&answer.body);
+    if (status == EX_OK && !ok)
+        status = answered ? CTL_REFUSED : EX_UNAVAILABLE;
+    return status;
+}
+
+static int burst_and_report(const struct command *command, const struct common_options *common,
+    const struct send_options *options, const struct send_target *target, const struct buf *body)
+{
+    struct error error = ERROR_INIT;
+    struct buf out = BUF_INIT;
+    int status = send_burst(options, target, body, common->json, &out, &error);
+    int written = EX_OK;
+
+    if (error.code != 0)
+        command_fail(command, &error, status);
+    else
+        written = write_out(command, &out);
+    buf_done(&out);
+    return status == EX_OK ? written : status;
+}
+
 /* ---- what is sent ---- */
 
 static int load_config(const char *file, struct config **ret_config)
@@ -149,10 +205,15 @@ static int load_config(const char *file, struct config **ret_config)
 
 static int make_body(const struct send_options *options, struct buf *body, struct error *error)
 {
+    const char *type = options->self_test ? SELF_TEST : "embed-signature";
+
     if (options->job)
         return input_read(options->job, JOB_FILE_MAX, body, error) < 0 ? EX_NOINPUT : EX_OK;
-    return send_job_make(options->status, options->type ? options->type : "embed-signature",
-               options->job_id, clock_realtime(clock_system()), body, error) < 0
+    if (options->burst)
+        return EX_OK; /* each gets its own */
+    return send_job_make(options->status ? options->status : SELF_TEST,
+               options->type ? options->type : type, options->job_id,
+               clock_realtime(clock_system()), body, error) < 0
                ? EX_SOFTWARE
                : EX_OK;
 }
@@ -180,13 +241,17 @@ static int run(const struct command *command, struct common_options *common, int
     status = send_target_resolve(&options, config, &target, &error);
     if (status == EX_OK)
         status = make_body(&options, &body, &error);
-    if (status == EX_OK)
+    if (status == EX_OK && !options.burst)
         status = send_request_make(&options, &target, &body, &request, &error);
 
     if (status != EX_OK)
         command_fail(command, &error, status);
     else if (options.print)
         status = print_curl(command, &request);
+    else if (options.burst)
+        status = burst_and_report(command, common, &options, &target, &body);
+    else if (options.self_test)
+        status = self_test(command, common, &request);
     else
         status = post_and_report(command, common, &request);
 
@@ -200,7 +265,7 @@ static int run(const struct command *command, struct common_options *common, int
 const struct command send_command = {
     .name = "send",
     .summary = "Send a correctly signed callback, as SASHA would",
-    .usage = "{--job FILE | --status STATUS} [OPTIONS]",
+    .usage = "{--job FILE | --status STATUS | --self-test} [OPTIONS]",
     .rows = send_option_rows,
     .run = run,
 };

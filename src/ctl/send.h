@@ -6,7 +6,8 @@
  *   options ─┬─▶ target  (whose key, which url: from the conf or from the options)
  *   conf ────┘      │
  *   job file or ────┴─▶ request (headers, signature) ─▶ post  ─▶ answer ─▶ report
- *   synthesised job                                  └▶ curl command
+ *   synthesised job                                  ├▶ curl command
+ *                                                    └▶ burst: many of them, summed up
  *
  * One thread. Everything here lives as long as the command runs.
  */
@@ -35,7 +36,8 @@ struct send_options {
     const char *token, *token_file;
     const char *secret_file, *secret_encoding;
     const char *cacert, *timeout;
-    bool direct, no_secret_id, insecure, print;
+    const char *burst, *connections, *rate;
+    bool direct, no_secret_id, insecure, print, self_test;
 };
 
 extern const struct option_row send_option_rows[];
@@ -116,7 +118,20 @@ int send_curl_append_word(struct buf *buf, const void *text, size_t length);
 /* The most of an answer's body that is kept. */
 #define SEND_ANSWER_MAX 65536
 
+/* Why there is no answer. */
+enum send_failure {
+    SEND_ANSWERED,
+    SEND_NO_HOST,       /* its name has no address */
+    SEND_NO_CONNECTION, /* refused, or no way there */
+    SEND_TIMED_OUT,
+    SEND_BAD_CERTIFICATE,
+    SEND_NO_TLS, /* the two sides do not agree, or the other does not speak it */
+    SEND_CUT,    /* closed before the answer was whole */
+    SEND_FAILED, /* anything else */
+};
+
 struct send_answer {
+    enum send_failure failure;
     long status;
     char status_line[128]; /* as it came, without its line end, cut if longer */
     struct buf body;
@@ -131,3 +146,17 @@ struct send_answer {
 
 /* Posts once: no redirect is followed, no proxy is used. 0, or -EIO when no whole answer came. */
 int send_post(const struct send_request *request, struct send_answer *answer, struct error *error);
+
+/* ---- send_burst.c ---- */
+
+/* Sends --burst callbacks over --connections, and appends a summary. `body` is the Job of --job, or
+ * empty for made-up ones. Returns an exit status; a fault is described. */
+int send_burst(const struct send_options *options, const struct send_target *target,
+    const struct buf *body, bool as_json, struct buf *out, struct error *error);
+
+/* ---- send_self_test.c ---- */
+
+/* Appends what an answer through the public url, or its lack, says about the way there: for a
+ * person, one finding. Returns whether all is well. Pure. */
+bool send_self_test_judge(const struct send_request *request, const struct send_answer *answer,
+    const struct error *failure, struct buf *out);

@@ -35,6 +35,10 @@ const struct option_row send_option_rows[] = {
     ROW("insecure", NULL, insecure, "do not check the certificate"),
     ROW("timeout", "DURATION", timeout, "for the whole exchange; default: 30s"),
     ROW("print", NULL, print, "print a curl command (it holds the token) instead of sending"),
+    ROW("self-test", NULL, self_test, "send one through the public url and say what is wrong"),
+    ROW("burst", "N", burst, "send N different callbacks and sum up"),
+    ROW("connections", "C", connections, "of a burst, at a time; default: 8"),
+    ROW("rate", "RATE", rate, "of a burst, at most: 20/s, 100/m; default: as fast as it goes"),
     {NULL, NULL, NULL, 0},
 };
 
@@ -51,6 +55,13 @@ static const struct {
     {"secret-file", "endpoint"},
     {"secret-file", "secret"},
     {"secret-file", "direct"},
+    {"self-test", "burst"},
+    {"self-test", "direct"},
+    {"self-test", "print"},
+    {"self-test", "job"},
+    {"burst", "print"},
+    {"burst", "request-id"},
+    {"burst", "job-id"},
 };
 
 static const struct {
@@ -59,6 +70,8 @@ static const struct {
 } needs[] = {
     {"secret-encoding", "secret-file"},
     {"secret-file", "sign-url"},
+    {"connections", "burst"},
+    {"rate", "burst"},
 };
 
 int send_options_check(
@@ -76,7 +89,7 @@ int send_options_check(
             return error_set(
                 error, EINVAL, "--%s needs --%s as well", needs[i].option, needs[i].needed);
     }
-    if (!options->job && !options->status)
+    if (!options->job && !options->status && !options->self_test)
         return error_set(error, EINVAL, "say what to send: --job FILE or --status STATUS");
     if (common->socket)
         return error_set(error, EINVAL,

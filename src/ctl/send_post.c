@@ -6,13 +6,12 @@
  * SASHA. Certificates are checked unless --insecure.
  */
 
-#include "ctl/send.h"
+#include "ctl/send_easy.h"
 
 #include "util/clock.h"
 
 #include "build_config.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -59,8 +58,7 @@ static long milliseconds(int64_t usec)
     return milliseconds > INT_MAX ? INT_MAX : (long)milliseconds;
 }
 
-/* NULL when out of memory. */
-static struct curl_slist *make_headers(const struct send_request *request)
+struct curl_slist *send_easy_headers(const struct send_request *request)
 {
     struct curl_slist *headers = NULL;
 
@@ -76,9 +74,8 @@ static struct curl_slist *make_headers(const struct send_request *request)
     return headers;
 }
 
-/* False when libcurl lacks what is asked for, or memory. */
-static bool set_up(CURL *curl, const struct send_request *request, const struct curl_slist *headers,
-    struct send_answer *answer, char *why)
+bool send_easy_set_up(CURL *curl, const struct send_request *request,
+    const struct curl_slist *headers, struct send_answer *answer, char *why)
 {
     int64_t connect_usec =
         request->timeout_usec < CONNECT_TIMEOUT ? request->timeout_usec : CONNECT_TIMEOUT;
@@ -117,6 +114,31 @@ static bool set_up(CURL *curl, const struct send_request *request, const struct 
            curl_easy_setopt(curl, CURLOPT_HEADERDATA, answer) == CURLE_OK;
 }
 
+enum send_failure send_easy_failure(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_OK:
+        return SEND_ANSWERED;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return SEND_NO_HOST;
+    case CURLE_COULDNT_CONNECT:
+        return SEND_NO_CONNECTION;
+    case CURLE_OPERATION_TIMEDOUT:
+        return SEND_TIMED_OUT;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return SEND_BAD_CERTIFICATE;
+    case CURLE_SSL_CONNECT_ERROR:
+        return SEND_NO_TLS;
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_PARTIAL_FILE:
+        return SEND_CUT;
+    default:
+        return SEND_FAILED;
+    }
+}
+
 int send_post(const struct send_request *request, struct send_answer *answer, struct error *error)
 {
     CURL *curl = NULL;
@@ -127,11 +149,11 @@ int send_post(const struct send_request *request, struct send_answer *answer, st
 
     if (code == CURLE_OK) {
         curl = curl_easy_init();
-        headers = make_headers(request);
+        headers = send_easy_headers(request);
         if (!curl || !headers)
             code = CURLE_OUT_OF_MEMORY;
     }
-    if (code == CURLE_OK && !set_up(curl, request, headers, answer, why))
+    if (code == CURLE_OK && !send_easy_set_up(curl, request, headers, answer, why))
         code = CURLE_FAILED_INIT;
     if (code == CURLE_OK)
         code = curl_easy_perform(curl);
@@ -141,6 +163,7 @@ int send_post(const struct send_request *request, struct send_answer *answer, st
     if (curl && curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &time_usec) == CURLE_OK)
         answer->time_usec = time_usec;
 
+    answer->failure = send_easy_failure(code);
     curl_easy_cleanup(curl);
     curl_slist_free_all(headers);
     if (code != CURLE_OK)

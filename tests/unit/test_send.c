@@ -369,6 +369,7 @@ START_TEST(makes_what_verifies)
     struct send_request request = {.url = NULL};
     struct buf body = BUF_INIT;
     const struct verify_endpoint *route;
+    struct verify_finding finding;
     struct verify_head head;
     const char *detail;
 
@@ -384,9 +385,9 @@ START_TEST(makes_what_verifies)
     ck_assert_uint_eq(head.secret_id.count, _i == 0 ? 1 : 0);
     ck_assert_uint_eq(find_header(&request, "Content-Type").count, 1);
     route = verifier_route(verifier, "/x", 2);
-    ck_assert_int_eq(verify_check_head(verifier, route, &head), REASON_ACCEPTED);
-    ck_assert_int_eq(
-        verify_check_body(verifier, route, &head, body.data, body.length, NOW, &delivery, &detail),
+    ck_assert_int_eq(verify_check_head(verifier, route, &head, &finding), REASON_ACCEPTED);
+    ck_assert_int_eq(verify_check_body(verifier, route, &head, body.data, body.length, NOW,
+                         &finding, &delivery, &detail),
         REASON_ACCEPTED);
     ck_assert_str_eq(delivery->request_id, request.request_id);
 

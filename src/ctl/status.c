@@ -1,0 +1,195 @@
+/*
+ * The command `status`: is it well, what comes in, what goes out.
+ *
+ * Exit status 0 when the daemon is ready, 1 when it is not. Dead letters and full queues do not
+ * change it: they are work for a person, not a reason to restart.
+ */
+
+#include "ctl/status.h"
+
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/field.h"
+#include "ctl/format.h"
+#include "ctl/json_text.h"
+#include "ctl/text.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/rfc3339.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+CLEANUP_FUNC(struct client, client_close);
+
+/* The period that "now" is taken from. */
+#define RATE_MINUTES 5
+
+static void append_texts(const json_t *texts, struct buf *out)
+{
+    const json_t *text;
+    size_t i;
+
+    json_array_foreach(texts, i, text)
+    {
+        buf_append_text(out, i > 0 ? ", " : "");
+        text_append(out, json_string_value(text));
+    }
+}
+
+static void append_health(const json_t *status, struct buf *out)
+{
+    int64_t now = field_time(status, "now");
+    int64_t started = field_time(status, "started_at");
+    char buffer[FORMAT_SIZE];
+
+    buf_append_text(out, "sasha-callbackd ");
+    text_append(out, field_text(status, "version"));
+    buf_append_format(out, ", pid %" PRIi64, field_number(status, "pid"));
+    if (now != INT64_MIN && started != INT64_MIN)
+        buf_append_format(out, ", up %s", format_span(now - started, buffer));
+    if (field_is_true(status, "ready")) {
+        buf_append_text(out, ": ready\n");
+    } else {
+        buf_append_text(out, ": NOT READY: ");
+        append_texts(field_array(status, "reasons"), out);
+        buf_append_text(out, "\n");
+    }
+}
+
+static void append_intake(const json_t *status, struct buf *out)
+{
+    const json_t *intake = field_object(status, "intake");
+    const json_t *unrouted = field_object(intake, "unrouted"), *count;
+    const char *reason;
+    const char *gap = "";
+    int64_t refused = field_number(intake, "refused_connections");
+
+    text_append_field(out, "conf", field_text(status, "config"));
+    buf_append_format(out, "%-12s", "listen");
+    append_texts(field_array(intake, "listen"), out);
+    buf_append_format(out, "; %" PRIi64 " of %" PRIi64 " connections",
+        field_number(intake, "connections"), field_number(intake, "max_connections"));
+    if (refused > 0)
+        buf_append_format(out, ", %" PRIi64 " refused", refused);
+    buf_append_text(out, "\n");
+
+    json_object_foreach((json_t *)(uintptr_t)unrouted, reason, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        buf_append_format(out, "%s", gap[0] == '\0' ? "for nobody  " : gap);
+        text_append(out, reason);
+        buf_append_format(out, " %" PRIi64, (int64_t)json_integer_value(count));
+        gap = ", ";
+    }
+    buf_append_text(out, gap[0] == '\0' ? "" : "\n");
+}
+
+static void append_store(const json_t *status, struct buf *out)
+{
+    const json_t *store = field_object(status, "store");
+    char bytes[FORMAT_SIZE], wal[FORMAT_SIZE], disk[FORMAT_SIZE], commit[FORMAT_SIZE];
+
+    text_append_field(out, "store", field_text(store, "path"));
+    text_append_row(out, "", "%" PRIi64 " deliveries, %" PRIi64 " ids, %s, WAL %s; disk free %s%s",
+        field_number(store, "deliveries"), field_number(store, "ids"),
+        format_bytes((uint64_t)field_number(store, "bytes"), bytes),
+        format_bytes((uint64_t)field_number(store, "wal_bytes"), wal),
+        format_bytes((uint64_t)field_number(store, "disk_free"), disk),
+        field_is_true(store, "below_floor") ? ", BELOW ITS FLOOR: nothing is accepted" : "");
+    if (field_number(store, "commits") > 0)
+        text_append_row(out, "", "%" PRIi64 " commits, %s each", field_number(store, "commits"),
+            format_milliseconds(field_real(store, "commit_ms"), commit));
+}
+
+/* What came in the last minutes. */
+static void append_rates(const json_t *stats, struct buf *out)
+{
+    const json_t *buckets = field_array(stats, "buckets"), *bucket;
+    int64_t accepted = 0, duplicate = 0, refused = 0;
+    double worst = 0;
+    char buffer[FORMAT_SIZE];
+    size_t i;
+
+    json_array_foreach(buckets, i, bucket)
+    {
+        double p99 = field_real(bucket, "commit_ms_p99");
+
+        accepted += field_number(bucket, "accepted");
+        duplicate += field_number(bucket, "duplicate");
+        refused += field_number(bucket, "refused");
+        worst = p99 > worst ? p99 : worst;
+    }
+    text_append_row(out, "now",
+        "%.1f accepted, %.1f duplicate, %.1f refused a minute (last %d minutes); commit p99 %s",
+        (double)accepted / RATE_MINUTES, (double)duplicate / RATE_MINUTES,
+        (double)refused / RATE_MINUTES, RATE_MINUTES,
+        worst > 0 ? format_milliseconds(worst, buffer) : "-");
+}
+
+/* Asks for the rates as well; a daemon that has none gives a status without. */
+static int get_rates(struct client *client, struct client_answer *answer)
+{
+    struct error error = ERROR_INIT;
+    char since[RFC3339_SIZE], target[64];
+
+    rfc3339_format(clock_realtime(clock_system()) - RATE_MINUTES * USEC_PER_MIN, since);
+    snprintf(target, sizeof(target), "/v1/stats?since=%s", since);
+    return client_get(client, target, answer, &error);
+}
+
+static void append_all(struct client *client, const json_t *status, struct buf *out)
+{
+    struct client_answer rates = CLIENT_ANSWER_INIT;
+    struct terminal terminal = terminal_look();
+
+    append_health(status, out);
+    append_intake(status, out);
+    append_store(status, out);
+    if (get_rates(client, &rates) == EX_OK)
+        append_rates(rates.root, out);
+    client_answer_done(&rates);
+    status_append_endpoints(status, &terminal, out);
+    status_append_sinks(status, &terminal, out);
+}
+
+static int run(const struct command *command, struct common_options *common, int argc, char **argv)
+{
+    CLEANUP(client_close) struct client *client = NULL;
+    struct client_answer answer = CLIENT_ANSWER_INIT;
+    struct error error = ERROR_INIT;
+    struct buf out = BUF_INIT;
+    int status;
+
+    if (!command_parse(command, common, NULL, argc, argv, &status))
+        return status;
+    status = client_open(common, &client, &error);
+    if (status == EX_OK)
+        status = client_get(client, "/v1/status", &answer, &error);
+    if (status != EX_OK) {
+        command_fail(command, &error, status);
+    } else {
+        if (common->json) {
+            json_text_append_line(&out, (const char *)answer.text.data, answer.text.length);
+            buf_append_text(&out, "\n");
+        } else {
+            append_all(client, answer.root, &out);
+        }
+        status = command_write(command, &out);
+        if (status == EX_OK && !field_is_true(answer.root, "ready"))
+            status = CTL_REFUSED;
+    }
+    client_answer_done(&answer);
+    buf_done(&out);
+    return status;
+}
+
+const struct command status_command = {
+    .name = "status",
+    .summary = "Show whether the daemon is well, and what it did",
+    .usage = "[OPTIONS]",
+    .rows = no_option_rows,
+    .run = run,
+};
