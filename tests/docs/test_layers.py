@@ -26,7 +26,7 @@ MAY_INCLUDE = {
 LIBRARIES = {
     r"microhttpd\.h": {"intake", "admin"},
     r"openssl/.*": {"verify"},
-    r"jansson\.h": {"job", "admin"},
+    r"jansson\.h": {"job", "admin", "ctl"},
     r"sqlite3\.h": {"store"},
     r"curl/.*": {"ctl"},
     r"confuse\.h": {"config"},
