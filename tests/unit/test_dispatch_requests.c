@@ -416,6 +416,67 @@ START_TEST(test_a_hanging_sink)
 }
 END_TEST
 
+/* ---- one settle after the other ---- */
+
+static sem_t commit_gate;
+static _Atomic bool commit_gated;
+
+static enum store_result commit_through_gate(
+    struct store *store, struct store_batch *batch, struct error *error)
+{
+    if (batch->n_settles > 0 && atomic_load(&commit_gated))
+        while (sem_wait(&commit_gate) < 0)
+            ;
+    return rig_commit(store, batch, error);
+}
+
+static void *replay_first(void *context)
+{
+    ASK(DISPATCH_REPLAY, 1, 1);
+    atomic_store((_Atomic bool *)context, true);
+    return NULL;
+}
+
+static struct store_sink read_first(struct store_reader *reader)
+{
+    struct store_sink sink;
+
+    ck_assert_int_eq(store_read_sink(reader, 1, &sink, NULL), 0);
+    return sink;
+}
+
+/* The settle that is under way when a request comes does not have it. */
+START_TEST(test_answered_by_its_own_settle)
+{
+    _Atomic bool answered = false;
+    struct store_reader *reader;
+    pthread_t thread;
+
+    sem_init(&commit_gate, 0, 0);
+    rig_ops.commit = commit_through_gate;
+    ck_assert_int_eq(store_reader_open(rig_store, &reader, NULL), 0);
+    rig_start(sinks, 1);
+    rig_send("one");
+    RIG_WAIT(read_first(reader).delivered == 1);
+    atomic_store(&commit_gated, true);
+    rig_send("two");
+    RIG_WAIT(fake_delivered(a) == 2);
+    ck_assert_int_eq(pthread_create(&thread, NULL, replay_first, &answered), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    sem_post(&commit_gate);
+    RIG_WAIT(read_first(reader).delivered == 2);
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    ck_assert(!atomic_load(&answered));
+    ck_assert_uint_eq(read_first(reader).requeued, 0);
+    atomic_store(&commit_gated, false);
+    sem_post(&commit_gate);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(read_first(reader).requeued, 1);
+    RIG_WAIT(rig_state(a).delivered == 3);
+    store_reader_close(reader);
+}
+END_TEST
+
 struct asker {
     pthread_t thread;
     struct dispatch *dispatch;
@@ -638,6 +699,7 @@ int main(void)
     tcase_add_test(errors, test_a_sink_that_does_not_start);
     tcase_add_test(errors, test_an_unavailable_store);
     tcase_add_test(errors, test_a_hanging_sink);
+    tcase_add_test(errors, test_answered_by_its_own_settle);
     tcase_add_test(errors, test_while_reloading);
     tcase_add_loop_test(numbers, test_buckets, 0, (int)ARRAY_SIZE(bucket_rows));
     suite_add_tcase(suite, core);

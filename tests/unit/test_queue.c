@@ -572,6 +572,23 @@ START_TEST(test_hastens_one_of_many)
 }
 END_TEST
 
+/* What fills the gap in the heap may have to go up, too. */
+START_TEST(test_hastens_one_among_later_ones)
+{
+    static const int64_t dues[] = {1, 100, 2, 200, 300, 3, 4, 201, 202, 301, 302, 5, 6, 7, 8};
+    static const int64_t want[] = {1, 2, 3, 4, 5, 6, 7, 8, 100, 201, 202, 300, 301, 302};
+
+    for (uint64_t seq = 1; seq <= 15; seq++)
+        ck_assert_int_eq(queue_add_row(&queue, seq, job(seq), 1, dues[seq - 1], false, 0), 0);
+    ck_assert(queue_hasten(&queue, find(4)));
+    for (size_t i = 0; i < 14; i++) {
+        ck_assert_int_eq(queue_next_due(&queue), want[i]);
+        ck_assert_uint_eq(queue_take(&queue, want[i], tasks, 64), 1);
+        end(tasks[0], QUEUE_DELIVERED);
+    }
+}
+END_TEST
+
 START_TEST(test_requeued_goes_behind)
 {
     for (uint64_t seq = 1; seq <= 3; seq++) {
@@ -686,6 +703,7 @@ int main(void)
     tcase_add_test(core, test_hastens_one_that_is_not_written_yet);
     tcase_add_test(core, test_hastens_none_that_only_waits_its_turn);
     tcase_add_test(core, test_hastens_one_of_many);
+    tcase_add_test(core, test_hastens_one_among_later_ones);
     tcase_add_test(core, test_requeued_goes_behind);
     tcase_add_test(core, test_dropped_are_counted);
     tcase_add_checked_fixture(batch, setup_batch, teardown);

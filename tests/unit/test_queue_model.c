@@ -49,6 +49,7 @@ struct walk {
     bool was_dead[DELIVERIES + 1];
     /* The operator. */
     unsigned int requests_left;
+    unsigned int drops;
     unsigned int asked[DELIVERIES + 1]; /* how often more than once it may come */
     unsigned int owed[DELIVERIES + 1];  /* times it must have come before it may be settled */
     bool unwritten[DELIVERIES + 1];     /* was asked for since the last plan */
@@ -153,6 +154,7 @@ static void apply_entry(struct walk *walk, const struct queue_entry *entry)
         ck_assert_int_eq(model->rows[seq], ROW_DEAD);
         model->rows[seq] = ROW_NONE;
         walk->owed[seq] = 0;
+        walk->drops++;
         break;
     }
     model->attempts[seq] = entry->task->attempts;
@@ -173,6 +175,7 @@ static void write_plan(struct walk *walk)
     model->delivered += plan->delivered;
     model->filtered += plan->filtered;
     model->dropped += plan->dropped;
+    ck_assert_uint_eq(model->dropped, walk->drops);
     check_model(walk);
 }
 
