@@ -43,3 +43,9 @@ class Stopwatch:
 def first(items, match: Callable[[T], bool]) -> Optional[T]:
     """The first item that matches, or None."""
     return next((item for item in items if match(item)), None)
+
+
+def pause(seconds: float) -> None:
+    """Lets time pass: only for faults that strike at a moment of their own, never to wait for
+    something that could be asked for."""
+    time.sleep(seconds)
