@@ -7,6 +7,7 @@
 
 #include "admin/admin.h"
 
+#include "admin/backup.h"
 #include "admin/internal.h"
 #include "admin/listener.h"
 #include "admin/overview.h"
@@ -152,6 +153,7 @@ static void admin_free(struct admin *admin)
     for (size_t i = 0; i < admin->n_listen_fds; i++)
         close(admin->listen_fds[i]);
     free(admin->listen_fds);
+    backup_free(admin->backup);
     history_free(admin->history);
     view_unref(admin->view);
     pthread_mutex_destroy(&admin->history_lock);
@@ -164,9 +166,11 @@ static int make(struct admin *admin, const struct admin_options *options, struct
 {
     admin->view = view_new(options->view, NULL);
     admin->history = history_new();
+    admin->backup = backup_new(options->store, options->writer, options->clock);
     admin->listeners = calloc(options->n_listen_fds + 1, sizeof(struct listener *));
     admin->listen_fds = calloc(options->n_listen_fds + 1, sizeof(*admin->listen_fds));
-    if (!admin->view || !admin->history || !admin->listeners || !admin->listen_fds)
+    if (!admin->view || !admin->history || !admin->backup || !admin->listeners ||
+        !admin->listen_fds)
         return error_set(error, ENOMEM, "out of memory");
     for (size_t i = 0; i < options->n_listen_fds; i++) {
         int r = listener_new(admin, options->listen_fds[i], &admin->listeners[i], error);

@@ -23,3 +23,16 @@ void api_drop(struct call *call);
 void api_pause(struct call *call);
 void api_resume(struct call *call);
 void api_prune(struct call *call);
+void api_backup(struct call *call);
+void api_backup_start(struct call *call);
+void api_backup_cancel(struct call *call);
+
+/* ---- what actions share (api_actions.c) ---- */
+
+/* Whether actions are taken in at all, without parameters; answers when not. */
+bool action_is_open(struct call *call);
+
+/* Logs who asked for it. `sink` may be NULL, and `n` 0; `outcome` is what became of it, for people.
+ */
+void action_log(
+    const struct call *call, const char *action, const char *sink, size_t n, const char *outcome);

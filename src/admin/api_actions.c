@@ -27,8 +27,7 @@ static const char *const no_params[] = {NULL};
 
 /* ---- the log ---- */
 
-/* `outcome`: what became of it, for people. */
-static void log_action(
+void action_log(
     const struct call *call, const char *action, const char *sink, size_t n, const char *outcome)
 {
     char uid[24], pid[24], count[24];
@@ -43,8 +42,7 @@ static void log_action(
         sink ? sink : "", uid, pid, outcome);
 }
 
-/* Whether actions are taken in at all; answers when not. */
-static bool is_open(struct call *call)
+bool action_is_open(struct call *call)
 {
     if (!call_check_params(call, no_params))
         return false;
@@ -97,18 +95,18 @@ static void request(struct call *call, const char *action, enum dispatch_request
     size_t n;
     int r;
 
-    if (!is_open(call) || !body_parse(call, members, &body) ||
+    if (!action_is_open(call) || !body_parse(call, members, &body) ||
         !body_get_text(call, &body, "sink", &sink) || !parse_seqs(call, &body, seqs, &n))
         return;
     r = dispatch_request(call->admin->options.dispatch, sink, request, seqs, n, &result, &error);
     if (r < 0) {
-        log_action(call, action, sink, n, error.text);
+        action_log(call, action, sink, n, error.text);
         call_fail_error(call, &error);
         return;
     }
     (void)snprintf(outcome, sizeof(outcome), "%zu done, %zu skipped, %zu busy", result.done,
         result.skipped, result.busy);
-    log_action(call, action, sink, n, outcome);
+    action_log(call, action, sink, n, outcome);
     put_open(&call->out, '{');
     put_member_number(&call->out, "done", result.done);
     put_member_number(&call->out, "skipped", result.skipped);
@@ -141,11 +139,11 @@ static void set_paused(struct call *call, const char *action, bool paused)
     const char *sink;
     int r;
 
-    if (!is_open(call) || !body_parse(call, members, &body) ||
+    if (!action_is_open(call) || !body_parse(call, members, &body) ||
         !body_get_text(call, &body, "sink", &sink))
         return;
     r = dispatch_set_paused(call->admin->options.dispatch, sink, paused, &error);
-    log_action(call, action, sink, 0, r < 0 ? error.text : "done");
+    action_log(call, action, sink, 0, r < 0 ? error.text : "done");
     if (r < 0)
         call_fail_error(call, &error);
     else
@@ -203,10 +201,10 @@ void api_prune(struct call *call)
     struct error error = ERROR_INIT;
     int r;
 
-    if (!is_open(call) || !body_parse(call, members, &body))
+    if (!action_is_open(call) || !body_parse(call, members, &body))
         return;
     r = prune(call->admin, &error);
-    log_action(call, "prune", NULL, 0, r < 0 ? error.text : r > 0 ? "done for now" : "done");
+    action_log(call, "prune", NULL, 0, r < 0 ? error.text : r > 0 ? "done for now" : "done");
     if (r < 0) {
         call_fail_error(call, &error);
         return;

@@ -18,6 +18,7 @@
 /* How often the counters are looked at for the history of the last day. */
 #define ADMIN_SAMPLE_USEC (5 * USEC_PER_SEC)
 
+struct backup;
 struct listener;
 
 struct admin {
@@ -32,6 +33,7 @@ struct admin {
     struct history *history;          /* under history_lock */
     _Atomic int64_t next_sample_usec; /* monotonic */
 
+    struct backup *backup; /* owned; for any listener's thread */
     struct listener **listeners;
     size_t n_listeners;
     int *listen_fds; /* owned once the start has succeeded; before, there are none in it */

@@ -27,6 +27,9 @@ static const struct route routes[] = {
     {"/v1/pause", ACT, false, api_pause},
     {"/v1/resume", ACT, false, api_resume},
     {"/v1/prune", ACT, false, api_prune},
+    {"/v1/backup", READ, false, api_backup},
+    {"/v1/backup/start", ACT, false, api_backup_start},
+    {"/v1/backup/cancel", ACT, false, api_backup_cancel},
     {"/v1/explain", ACT, false, api_explain},
 };
 

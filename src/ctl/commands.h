@@ -8,6 +8,7 @@
 
 #include "ctl/command.h"
 
+extern const struct command backup_command;
 extern const struct command check_config_command; /* needs no daemon */
 extern const struct command dead_command;
 extern const struct command list_command;

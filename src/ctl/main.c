@@ -29,6 +29,7 @@ static const struct command *const commands[] = {
     &pause_command,
     &resume_command,
     &prune_command,
+    &backup_command,
     &check_config_command,
     &explain_command,
     &send_command,

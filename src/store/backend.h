@@ -9,6 +9,7 @@
  * store.h that it stands behind.
  */
 
+#include "store/backup.h"
 #include "store/query.h"
 
 #include <stdatomic.h>
@@ -28,6 +29,14 @@ struct store_ops {
         bool *ret_more, struct error *error);
     void (*get_stats)(struct store *store, struct store_stats *ret_stats);
     int (*reader_open)(struct store *store, struct store_reader **ret_reader, struct error *error);
+
+    /* All or none: NULL where there are other ways to make a backup. */
+    int (*backup_begin)(struct store *store, const char *path, struct store_backup **ret_backup,
+        struct error *error);
+    int (*backup_step)(struct store_backup *backup, struct store_backup_progress *ret_progress,
+        struct error *error);
+    void (*backup_end)(struct store_backup *backup);
+    int (*backup_check)(const char *path, const _Atomic bool *cancelled, struct error *error);
 };
 
 /* Where a query is. */
@@ -79,6 +88,11 @@ struct store {
     const struct store_ops *ops;
     _Atomic bool failed;  /* set by the writer's thread, read by any */
     struct error failure; /* why; set once; the writer's */
+};
+
+/* First member of a backend's own. */
+struct store_backup {
+    struct store *store; /* set by the front */
 };
 
 struct store_reader {

@@ -61,6 +61,10 @@ static const struct store_ops sqlite_ops = {
     .prune = sqlite_prune,
     .get_stats = sqlite_get_stats,
     .reader_open = sqlite_reader_open,
+    .backup_begin = sqlite_backup_begin,
+    .backup_step = sqlite_backup_step,
+    .backup_end = sqlite_backup_end,
+    .backup_check = sqlite_backup_check,
 };
 
 /* Sets a pragma and makes sure that it took. */

@@ -163,3 +163,12 @@ void sqlite_measure(struct sqlite_store *store, struct store_stats *stats);
 /* ---- sqlite_read.c ---- */
 
 int sqlite_reader_open(struct store *store, struct store_reader **ret_reader, struct error *error);
+
+/* ---- sqlite_backup.c ---- */
+
+int sqlite_backup_begin(
+    struct store *store, const char *path, struct store_backup **ret_backup, struct error *error);
+int sqlite_backup_step(
+    struct store_backup *backup, struct store_backup_progress *ret_progress, struct error *error);
+void sqlite_backup_end(struct store_backup *backup);
+int sqlite_backup_check(const char *path, const _Atomic bool *cancelled, struct error *error);

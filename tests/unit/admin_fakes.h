@@ -9,6 +9,7 @@
  */
 
 #include "admin/admin.h"
+#include "store/backup.h"
 #include "store/query.h"
 #include "util/cleanup.h"
 #include "verify/explain.h"
@@ -40,6 +41,11 @@ static struct fake {
     unsigned int prune_steps; /* that say there is more */
 
     struct dispatch_sink_stats stats;
+
+    _Atomic unsigned int backup_steps; /* to go */
+    int backup_error, check_error;     /* errno; 0: none */
+    char backup_path[128];
+    _Atomic unsigned int backups_ended;
 
     /* What was asked. */
     struct store_query query;
@@ -401,4 +407,37 @@ void explain_report_done(struct explain_report *report)
     free(report->checks);
     free(report->findings);
     free(report->endpoint);
+}
+
+/* ---- backups: a store of `fake.backup_steps` steps ---- */
+
+int store_backup_begin(
+    struct store *store, const char *path, struct store_backup **ret_backup, struct error *error)
+{
+    if (fake.backup_error != 0)
+        return error_set(error, fake.backup_error, "cannot begin");
+    snprintf(fake.backup_path, sizeof(fake.backup_path), "%s", path);
+    *ret_backup = (struct store_backup *)(void *)&fake;
+    return 0;
+}
+
+int store_backup_step(
+    struct store_backup *backup, struct store_backup_progress *ret_progress, struct error *error)
+{
+    if (fake.backup_steps > 0)
+        fake.backup_steps--;
+    *ret_progress = (struct store_backup_progress){
+        .bytes = 4096, .bytes_done = 1024, .done = fake.backup_steps == 0};
+    return 0;
+}
+
+void store_backup_end(struct store_backup *backup)
+{
+    fake.backups_ended++;
+}
+
+int store_backup_check(
+    struct store *store, const char *path, const _Atomic bool *cancelled, struct error *error)
+{
+    return fake.check_error == 0 ? 0 : error_set(error, fake.check_error, "is damaged");
 }

@@ -1,0 +1,80 @@
+"""`sasha-callbackctl backup`: a copy that holds together, made under load, and what is refused."""
+
+import json
+import subprocess
+
+from harness import stored
+from harness.load import Load
+from harness.paths import CTL, SLOWNESS
+from harness.wait import wait_until
+
+
+def backup(conf, path, *options, status=0, cwd=None):
+    result = subprocess.run([str(CTL), "--config", str(conf.path), *options, "backup", str(path)],
+                            capture_output=True, text=True, timeout=120 * SLOWNESS, cwd=cwd,
+                            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"})
+    assert result.returncode == status, result
+    return result
+
+
+def test_under_load(conf, daemon):
+    """Whatever was acknowledged before the command is in the copy, and nobody is refused."""
+    conf.log["level"] = "info"
+    daemon.start()
+    load = Load(daemon, 8).start()
+    wait_until(lambda: len(load.acked) >= 500, "some load", 30)
+    for i in range(3):
+        before = dict(load.acked)
+        path = conf.folder / f"copy-{i}.db"
+        report = json.loads(backup(conf, path, "--json").stdout)
+        assert report["state"] == "done" and report["bytes"] == path.stat().st_size
+        assert path.stat().st_mode & 0o777 == 0o640
+        rows = dict(stored.query(path, "SELECT request_id, body FROM deliveries"))
+        assert all(rows.get(request_id) == body for request_id, body in before.items())
+        stored.check(path)
+    load.stop()
+    assert (load.refused, load.unknown, load.wrong) == ([], {}, [])
+    assert len(daemon.events("backup-made")) == 3
+    for beside in conf.folder.glob("copy-*-*"):
+        beside.unlink()  # made by the reader of this test
+    assert sorted(path.name for path in conf.folder.glob("copy-*")) == [
+        "copy-0.db", "copy-1.db", "copy-2.db"]
+
+
+def test_for_people(conf, daemon):
+    daemon.start()
+    daemon.accept()
+    result = backup(conf, "copy.db", cwd=conf.folder)
+    assert result.stdout.startswith(f"{conf.folder}/copy.db: ")
+    assert "copied and checked in" in result.stdout and result.stderr == ""
+
+
+def test_what_is_refused(conf, daemon):
+    daemon.start()
+    taken = conf.folder / "taken"
+    taken.write_text("mine")
+    assert "nothing is written over" in backup(conf, taken, status=64).stderr
+    assert "the store's own" in backup(conf, f"{conf.store['path']}-journal", status=64).stderr
+    assert "No such file" in backup(conf, conf.folder / "no" / "copy.db", status=64).stderr
+    assert taken.read_text() == "mine"
+
+
+def test_no_room(conf, daemon):
+    conf.store["disk_floor"] = "1T"  # more than any disk of a test has free
+    daemon.start()
+    result = backup(conf, conf.folder / "copy.db", status=1)
+    assert "no backup was made" in result.stderr and "above store.disk_floor" in result.stderr
+    assert list(conf.folder.glob("copy.db*")) == []
+
+
+def test_stopping_the_daemon_ends_it(conf, daemon):
+    """A stop does not wait for a copy, and leaves no half of one."""
+    daemon.start()
+    Load(daemon, 8, 300).run()
+    process = subprocess.Popen([str(CTL), "--config", str(conf.path), "backup",
+                                str(conf.folder / "copy.db")], stderr=subprocess.PIPE, text=True)
+    daemon.stop()
+    process.communicate(timeout=60 * SLOWNESS)
+    assert process.returncode in (0, 1, 69, 75)
+    assert not (conf.folder / "copy.db.part").exists()
+    assert (conf.folder / "copy.db").exists() == bool(daemon.events("backup-made"))
