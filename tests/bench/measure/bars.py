@@ -1,0 +1,79 @@
+"""The bars: what must be reached at least, and what is aimed at. A ratio is of two measurements of
+the same round; the figure is the median over the rounds, with the lowest and the highest."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Callable, Dict, List, Optional
+
+#: Of each round: row -> figures.
+Round = Dict[str, Dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Bar:
+    what: str
+    unit: str
+    least: float
+    aim: float
+    figure: Callable[[Round], float]  # KeyError: not measured
+    more_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Verdict:
+    bar: Bar
+    figures: List[float]
+
+    @property
+    def median(self) -> float:
+        return median(self.figures)
+
+    def reaches(self, mark: float) -> bool:
+        return self.median >= mark if self.bar.more_is_better else self.median <= mark
+
+    @property
+    def word(self) -> str:
+        if self.reaches(self.bar.aim):
+            return "aim"
+        return "met" if self.reaches(self.bar.least) else "NOT MET"
+
+
+def ratio(above: str, below: str, key: str = "rate") -> Callable[[Round], float]:
+    return lambda round: round[above][key] / round[below][key]
+
+
+def figure(row: str, key: str, scale: float = 1.0) -> Callable[[Round], float]:
+    return lambda round: round[row][key] * scale
+
+
+def _at_most(what: str, unit: str, least: float, aim: float,
+             find: Callable[[Round], float]) -> Bar:
+    return Bar(what, unit, least, aim, find, more_is_better=False)
+
+
+BARS = [
+    Bar("durable, no sinks ÷ peer without exec", "", 1.5, 2.0, ratio("durable", "peer")),
+    Bar("durable ÷ verify", "", 0.65, 0.8, ratio("durable", "verify")),
+    Bar("verify ÷ floor", "", 0.6, 0.75, ratio("verify", "floor")),
+    _at_most("p99 at saturation, 64 connections", "ms", 25, 10,
+             figure("durable", "p99_usec", 1e-3)),
+    _at_most("RSS idle", "MiB", 8, 5, figure("durable", "idle_mib")),
+    _at_most("RSS saturated with 256 connections", "MiB", 32, 24, figure("durable-256", "rss_mib")),
+]
+
+
+def _try(bar: Bar, round: Round) -> Optional[float]:
+    try:
+        return bar.figure(round)
+    except KeyError:
+        return None
+
+
+def judge(rounds: List[Round]) -> List[Verdict]:
+    """Of each bar for which something was measured."""
+    verdicts = []
+    for bar in BARS:
+        figures = [value for value in (_try(bar, round) for round in rounds) if value is not None]
+        if figures:
+            verdicts.append(Verdict(bar, figures))
+    return verdicts
