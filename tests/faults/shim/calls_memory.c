@@ -1,0 +1,106 @@
+#include "shim.h"
+
+/*
+ * Memory. Who comes next may be the C library or a sanitizer. Finding that out can allocate by
+ * itself; that little is served from a block of our own and never given back.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char early[65536] __attribute__((aligned(16)));
+static size_t early_used;
+static __thread bool resolving __attribute__((tls_model("initial-exec")));
+
+static void *early_allocate(size_t size)
+{
+    void *memory = early + early_used;
+
+    size = (size + 15) & ~(size_t)15;
+    if (early_used + size > sizeof(early))
+        abort();
+    early_used += size;
+    return memory;
+}
+
+static bool is_early(const void *memory)
+{
+    return (const char *)memory >= early && (const char *)memory < early + sizeof(early);
+}
+
+static void *resolve(const char *name)
+{
+    void *next;
+
+    resolving = true;
+    next = shim_next(name);
+    resolving = false;
+    return next;
+}
+
+#define NEXT(next, name) \
+    if (!(next))         \
+    (next) = resolve(name)
+
+static bool allocation_fails(void)
+{
+    struct shim_strike strike = shim_before(SHIM_ALLOCATE, -1, NULL);
+
+    return shim_fails(&strike);
+}
+
+void *malloc(size_t size)
+{
+    static void *(*next)(size_t);
+
+    if (resolving)
+        return early_allocate(size);
+    if (allocation_fails())
+        return NULL;
+    NEXT(next, "malloc");
+    return next(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    static void *(*next)(size_t, size_t);
+
+    if (resolving)
+        return early_allocate(count * size);
+    if (allocation_fails())
+        return NULL;
+    NEXT(next, "calloc");
+    return next(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    static void *(*next)(void *, size_t);
+
+    if (allocation_fails())
+        return NULL;
+    NEXT(next, "realloc");
+    return next(memory, size);
+}
+
+void *reallocarray(void *memory, size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return realloc(memory, bytes);
+}
+
+void free(void *memory)
+{
+    static void (*next)(void *);
+
+    if (is_early(memory))
+        return;
+    NEXT(next, "free");
+    next(memory);
+}
