@@ -156,6 +156,7 @@ static void admin_free(struct admin *admin)
     backup_free(admin->backup);
     history_free(admin->history);
     view_unref(admin->view);
+    pthread_mutex_destroy(&admin->failed_lock);
     pthread_mutex_destroy(&admin->history_lock);
     pthread_mutex_destroy(&admin->view_lock);
     free(admin);
@@ -191,6 +192,7 @@ int admin_start(const struct admin_options *options, struct admin **ret_admin, s
         return error_set(error, ENOMEM, "out of memory");
     pthread_mutex_init(&admin->view_lock, NULL);
     pthread_mutex_init(&admin->history_lock, NULL);
+    pthread_mutex_init(&admin->failed_lock, NULL);
     admin->options = *options;
     admin->options.view = NULL;
     admin->started_at_usec = clock_realtime(options->clock);

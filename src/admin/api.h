@@ -32,7 +32,7 @@ void api_backup_cancel(struct call *call);
 /* Whether actions are taken in at all, without parameters; answers when not. */
 bool action_is_open(struct call *call);
 
-/* Logs who asked for it. `sink` may be NULL, and `n` 0; `outcome` is what became of it, for people.
- */
-void action_log(
-    const struct call *call, const char *action, const char *sink, size_t n, const char *outcome);
+/* Logs who asked for it. `sink` may be NULL, and `n` 0; `result` is negative when it failed;
+ * `outcome` is what became of it, for people. */
+void action_log(const struct call *call, const char *action, const char *sink, size_t n, int result,
+    const char *outcome);

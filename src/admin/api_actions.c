@@ -23,23 +23,47 @@
 /* How long one request prunes at most; what is then left goes on with the next one or by itself. */
 #define PRUNE_USEC (20 * USEC_PER_SEC)
 
+/* At most one line an interval of actions that failed. */
+#define FAILED_LOG_USEC USEC_PER_SEC
+
 static const char *const no_params[] = {NULL};
 
 /* ---- the log ---- */
 
-void action_log(
-    const struct call *call, const char *action, const char *sink, size_t n, const char *outcome)
+/* Who did what is never left out. What came to nothing is: a script that asks for a sink that is
+ * not there, in a loop, shall not fill the log. */
+static bool may_log(struct admin *admin, bool has_failed, uint64_t *ret_left_out)
+{
+    bool may = true;
+
+    *ret_left_out = 0;
+    if (!has_failed)
+        return true;
+    pthread_mutex_lock(&admin->failed_lock);
+    may = log_limit_pass(&admin->failed_actions, clock_monotonic(admin->options.clock),
+        FAILED_LOG_USEC, ret_left_out);
+    pthread_mutex_unlock(&admin->failed_lock);
+    return may;
+}
+
+void action_log(const struct call *call, const char *action, const char *sink, size_t n, int result,
+    const char *outcome)
 {
     char uid[24], pid[24], count[24];
+    struct log_rest rest;
+    uint64_t left_out;
 
+    if (!may_log(call->admin, result < 0, &left_out))
+        return;
+    log_rest_tell(&rest, left_out);
     (void)snprintf(uid, sizeof(uid), "%u", (unsigned int)call->peer.uid);
     (void)snprintf(pid, sizeof(pid), "%d", (int)call->peer.pid);
     (void)snprintf(count, sizeof(count), "%zu", n);
     log_event(LOG_LEVEL_INFO, "admin-action",
         LOG_FIELDS({"action", action}, {"sink", sink}, {"count", n == 0 ? NULL : count},
-            {"uid", uid}, {"pid", pid}, {"outcome", outcome}),
-        "%s%s%s asked for by user %s (process %s): %s", action, sink ? " of sink " : "",
-        sink ? sink : "", uid, pid, outcome);
+            {"uid", uid}, {"pid", pid}, {"outcome", outcome}, {"left_out", rest.field}),
+        "%s%s%s asked for by user %s (process %s): %s%s", action, sink ? " of sink " : "",
+        sink ? sink : "", uid, pid, outcome, rest.words);
 }
 
 bool action_is_open(struct call *call)
@@ -100,13 +124,13 @@ static void request(struct call *call, const char *action, enum dispatch_request
         return;
     r = dispatch_request(call->admin->options.dispatch, sink, request, seqs, n, &result, &error);
     if (r < 0) {
-        action_log(call, action, sink, n, error.text);
+        action_log(call, action, sink, n, r, error.text);
         call_fail_error(call, &error);
         return;
     }
     (void)snprintf(outcome, sizeof(outcome), "%zu done, %zu skipped, %zu busy", result.done,
         result.skipped, result.busy);
-    action_log(call, action, sink, n, outcome);
+    action_log(call, action, sink, n, r, outcome);
     put_open(&call->out, '{');
     put_member_number(&call->out, "done", result.done);
     put_member_number(&call->out, "skipped", result.skipped);
@@ -143,7 +167,7 @@ static void set_paused(struct call *call, const char *action, bool paused)
         !body_get_text(call, &body, "sink", &sink))
         return;
     r = dispatch_set_paused(call->admin->options.dispatch, sink, paused, &error);
-    action_log(call, action, sink, 0, r < 0 ? error.text : "done");
+    action_log(call, action, sink, 0, r, r < 0 ? error.text : "done");
     if (r < 0)
         call_fail_error(call, &error);
     else
@@ -204,7 +228,7 @@ void api_prune(struct call *call)
     if (!action_is_open(call) || !body_parse(call, members, &body))
         return;
     r = prune(call->admin, &error);
-    action_log(call, "prune", NULL, 0, r < 0 ? error.text : r > 0 ? "done for now" : "done");
+    action_log(call, "prune", NULL, 0, r, r < 0 ? error.text : r > 0 ? "done for now" : "done");
     if (r < 0) {
         call_fail_error(call, &error);
         return;

@@ -57,7 +57,7 @@ void api_backup_start(struct call *call)
         !body_get_text(call, &body, "file", &file))
         return;
     r = backup_start(call->admin->backup, file, view->what.store_path, &error);
-    action_log(call, "backup", NULL, 0, r < 0 ? error.text : "begun");
+    action_log(call, "backup", NULL, 0, r, r < 0 ? error.text : "begun");
     if (r < 0)
         call_fail(call, is_mistake(error.code) ? 400 : 503, "%s", error.text);
     else
@@ -72,6 +72,6 @@ void api_backup_cancel(struct call *call)
     if (!call_check_params(call, no_params) || !body_parse(call, members, &body))
         return;
     backup_cancel(call->admin->backup);
-    action_log(call, "backup-cancel", NULL, 0, "done");
+    action_log(call, "backup-cancel", NULL, 0, 0, "done");
     write_report(call);
 }

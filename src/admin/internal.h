@@ -4,13 +4,15 @@
  * The admin stage's own state, shared by the files of this folder.
  *
  * `options` and the listeners are set before the first thread starts and stay. The rest says which
- * lock it needs. view_lock is a leaf. While history_lock is held the counters of the stages below
- * are read, under locks of theirs that are leaves; only listeners' threads take it.
+ * lock it needs. view_lock and failed_lock are leaves. While history_lock is held the counters of
+ * the stages below are read, under locks of theirs that are leaves; only listeners' threads take
+ * it.
  */
 
 #include "admin/admin.h"
 #include "admin/history.h"
 #include "admin/view.h"
+#include "util/log_limit.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,6 +34,9 @@ struct admin {
     pthread_mutex_t history_lock;
     struct history *history;          /* under history_lock */
     _Atomic int64_t next_sample_usec; /* monotonic */
+
+    pthread_mutex_t failed_lock;
+    struct log_limit failed_actions; /* under failed_lock */
 
     struct backup *backup; /* owned; for any listener's thread */
     struct listener **listeners;

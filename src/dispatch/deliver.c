@@ -113,21 +113,20 @@ static void log_dead(const struct runner *runner, const struct attempt *attempt)
 static void log_failure(struct runner *runner, const struct attempt *attempt, int64_t delay_usec)
 {
     struct names names;
+    struct log_rest rest;
     uint64_t left_out;
-    char others[48] = "";
 
     if (!log_limit_pass(&runner->failure_limit, runner_now(runner), LOG_INTERVAL_USEC, &left_out))
         return;
     name_attempt(attempt, &names);
-    if (left_out > 0)
-        snprintf(others, sizeof(others), " (%" PRIu64 " such lines left out)", left_out);
+    log_rest_tell(&rest, left_out);
     log_event(LOG_LEVEL_WARNING, "delivery-failed",
         LOG_FIELDS({"sink", runner->name}, {"seq", names.seq},
             {"job_id", attempt->delivery->job_id}, {"request_id", attempt->delivery->request_id},
-            {"attempt", names.attempt}, {"result", attempt->item.result}),
+            {"attempt", names.attempt}, {"result", attempt->item.result}, {"left_out", rest.field}),
         "sink %s: attempt %s of %u at delivery %s failed: %s; next in %.1f s%s", runner->name,
         names.attempt, runner->options->retry.attempts, names.seq, names.result,
-        (double)delay_usec / (double)USEC_PER_SEC, others);
+        (double)delay_usec / (double)USEC_PER_SEC, rest.words);
 }
 
 static void log_breaker(struct runner *runner, enum breaker_change change, const char *result)
@@ -158,6 +157,7 @@ static void pause_sink(struct runner *runner, const char *why)
 {
     int64_t now = runner_now(runner);
     char text[ESCAPE_SIZE];
+    struct log_rest rest;
     uint64_t left_out;
 
     runner->pauses++;
@@ -166,10 +166,11 @@ static void pause_sink(struct runner *runner, const char *why)
         !log_limit_pass(&runner->deferred_limit, now, LOG_INTERVAL_USEC, &left_out))
         return;
     escape_field(why, strlen(why), text, sizeof(text));
+    log_rest_tell(&rest, left_out);
     log_event(LOG_LEVEL_WARNING, "sink-deferred",
-        LOG_FIELDS({"sink", runner->name}, {"result", why}),
-        "sink %s: cannot try for now: %s; next in %.2f s", runner->name, text,
-        (double)(runner->pause_until - now) / (double)USEC_PER_SEC);
+        LOG_FIELDS({"sink", runner->name}, {"result", why}, {"left_out", rest.field}),
+        "sink %s: cannot try for now: %s; next in %.2f s%s", runner->name, text,
+        (double)(runner->pause_until - now) / (double)USEC_PER_SEC, rest.words);
 }
 
 /* The record stays until it is written, the delivery goes. */

@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Whoever opens and closes connections can make these states come and go as fast as he likes. */
+#define STATE_INTERVAL_USEC (10 * USEC_PER_SEC)
+
 /* How many connections a worker takes in at most before it lets go of a socket for good. */
 #define LAST_ROUNDS 64
 
@@ -22,6 +25,43 @@ enum accepted {
     ACCEPTED_FAILED,  /* no descriptor, no memory; errno says */
 };
 
+/* `code`: why accepting fails; 0: it does not. */
+static void tell_exhausted(struct worker *worker, int code)
+{
+    struct log_rest rest;
+    uint64_t left_out = 0;
+    const enum log_state_line line = log_state_step(
+        &worker->acceptor.exhausted, code != 0, worker->now_usec, STATE_INTERVAL_USEC, &left_out);
+
+    log_rest_tell(&rest, left_out);
+    if (line == LOG_STATE_ENTERED)
+        log_event(LOG_LEVEL_ERR, "accept-failed", LOG_FIELDS({"left_out", rest.field}),
+            "cannot accept connections: %s; trying again every %d ms%s", strerror(code),
+            (int)(ACCEPTOR_PAUSE_USEC / USEC_PER_MSEC), rest.words);
+    else if (line == LOG_STATE_LEFT)
+        log_info("accept-recovered", "accepting connections again");
+}
+
+static void tell_full(struct worker *worker, bool is_full)
+{
+    struct shared *shared = worker->shared;
+    struct log_rest rest;
+    enum log_state_line line;
+    uint64_t left_out = 0;
+
+    pthread_mutex_lock(&shared->full_lock);
+    line = log_state_step(
+        &shared->full_state, is_full, worker->now_usec, STATE_INTERVAL_USEC, &left_out);
+    pthread_mutex_unlock(&shared->full_lock);
+    log_rest_tell(&rest, left_out);
+    if (line == LOG_STATE_ENTERED)
+        log_event(LOG_LEVEL_WARNING, "connections-full", LOG_FIELDS({"left_out", rest.field}),
+            "%u connections are open, as many as max_connections allows; more are answered 503%s",
+            shared->max_connections, rest.words);
+    else if (line == LOG_STATE_LEFT)
+        log_info("connections-free", "there is room for connections again");
+}
+
 static void pause_listening(struct worker *worker, int code)
 {
     struct acceptor *acceptor = &worker->acceptor;
@@ -29,11 +69,7 @@ static void pause_listening(struct worker *worker, int code)
     for (size_t i = 0; i < acceptor->n; i++)
         source_unwatch(&acceptor->sources[i], worker->epoll_fd);
     acceptor->resume_at_usec = worker->now_usec + ACCEPTOR_PAUSE_USEC;
-    if (acceptor->exhausted)
-        return;
-    acceptor->exhausted = true;
-    log_err("accept-failed", "cannot accept connections: %s; trying again every %d ms",
-        strerror(code), (int)(ACCEPTOR_PAUSE_USEC / USEC_PER_MSEC));
+    tell_exhausted(worker, code);
 }
 
 static int watch_all(struct worker *worker)
@@ -73,21 +109,21 @@ static void shed(struct worker *worker, int fd)
     struct shared *shared = worker->shared;
 
     atomic_fetch_add_explicit(&shared->stats.refused_connections, 1, memory_order_relaxed);
-    if (!atomic_exchange_explicit(&shared->full, true, memory_order_relaxed))
-        log_warning("connections-full",
-            "%u connections are open, as many as max_connections allows; more are answered 503",
-            shared->max_connections);
+    atomic_store_explicit(&shared->full, true, memory_order_relaxed);
+    tell_full(worker, true);
     answer_write_raw(REASON_OVERLOAD, clock_realtime(shared->clock), fd);
     linger_add(worker, fd);
 }
 
-/* Says once that there is room again, when an eighth of the places is free. */
-static void notice_room(struct shared *shared, uint64_t open)
+/* Notices that there is room again, when an eighth of the places is free. */
+static void notice_room(struct worker *worker, uint64_t open)
 {
+    struct shared *shared = worker->shared;
+
     if (atomic_load_explicit(&shared->full, memory_order_relaxed) &&
         open <= shared->max_connections - shared->max_connections / 8 &&
         atomic_exchange_explicit(&shared->full, false, memory_order_relaxed))
-        log_info("connections-free", "there is room for connections again");
+        tell_full(worker, false);
 }
 
 static enum accepted accept_one(struct worker *worker, int listen_fd)
@@ -119,17 +155,14 @@ static enum accepted accept_one(struct worker *worker, int listen_fd)
             return ACCEPTED_FAILED;
         }
     }
-    if (worker->acceptor.exhausted) {
-        worker->acceptor.exhausted = false;
-        log_info("accept-recovered", "accepting connections again");
-    }
+    tell_exhausted(worker, 0);
     open = atomic_fetch_add_explicit(&shared->stats.open_connections, 1, memory_order_relaxed);
     if (open >= shared->max_connections) {
         atomic_fetch_sub_explicit(&shared->stats.open_connections, 1, memory_order_relaxed);
         shed(worker, fd);
         return ACCEPTED_ONE;
     }
-    notice_room(shared, open + 1);
+    notice_room(worker, open + 1);
     atomic_fetch_add_explicit(&shared->stats.accepted_connections, 1, memory_order_relaxed);
     connection_add(worker, fd, (struct sockaddr *)&address, length);
     return ACCEPTED_ONE;

@@ -12,8 +12,8 @@
 
 #include "intake/source.h"
 #include "util/error.h"
+#include "util/log_limit.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,8 +27,8 @@ struct worker;
 struct acceptor {
     struct source *sources; /* owned; one a listening socket */
     size_t n;
-    int64_t resume_at_usec; /* monotonic; USEC_INFINITY: not paused */
-    bool exhausted;         /* said in the log that accepting fails */
+    int64_t resume_at_usec;     /* monotonic; USEC_INFINITY: not paused */
+    struct log_state exhausted; /* accepting fails */
 };
 
 int acceptor_start(struct worker *worker, struct error *error);

@@ -7,8 +7,6 @@
 #include "intake/connection.h"
 #include "intake/worker.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define REPORT_INTERVAL_USEC USEC_PER_SEC
@@ -43,7 +41,8 @@ void report_request(struct connection *connection, enum reason reason, const cha
     struct worker *worker = connection->worker;
     const struct request *request = &connection->request;
     const enum log_level level = answer_log_level(reason);
-    char peer_text[CONNECTION_PEER_SIZE], id_text[256], left_text[24];
+    char peer_text[CONNECTION_PEER_SIZE], id_text[256];
+    struct log_rest rest;
     const char *peer, *endpoint;
     uint64_t left_out;
 
@@ -57,16 +56,15 @@ void report_request(struct connection *connection, enum reason reason, const cha
         return;
     if (level == LOG_LEVEL_DEBUG)
         left_out = 0;
-    (void)snprintf(left_text, sizeof(left_text), "%" PRIu64, left_out);
+    log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
     endpoint = request->endpoint == NULL ? NULL : verify_endpoint_name(request->endpoint);
     log_event(level, event_name(reason),
         LOG_FIELDS({"endpoint", endpoint}, {"reason", reason_name(reason)}, {"peer", peer},
             {"request_id", plain_id(&request->head.request_id, id_text)}, {"detail", detail},
-            {"left_out", left_out == 0 ? NULL : left_text}),
-        "request from %s: %s%s%s%s%s%s", peer, reason_name(reason), detail == NULL ? "" : ": ",
-        detail == NULL ? "" : detail, left_out == 0 ? "" : " (and ", left_out == 0 ? "" : left_text,
-        left_out == 0 ? "" : " more like it since the last such line)");
+            {"left_out", rest.field}),
+        "request from %s: %s%s%s%s", peer, reason_name(reason), detail == NULL ? "" : ": ",
+        detail == NULL ? "" : detail, rest.words);
 }
 
 void report_would_refuse(struct connection *connection, enum reason reason)
@@ -74,39 +72,37 @@ void report_would_refuse(struct connection *connection, enum reason reason)
     struct worker *worker = connection->worker;
     const struct request *request = &connection->request;
     const char *endpoint = verify_endpoint_name(request->endpoint);
-    char peer_text[CONNECTION_PEER_SIZE], id_text[256], left_text[24];
+    char peer_text[CONNECTION_PEER_SIZE], id_text[256];
+    struct log_rest rest;
     const char *peer;
     uint64_t left_out;
 
     if (!log_limit_pass(&worker->report.would_refuse[reason], worker->now_usec,
             REPORT_INTERVAL_USEC, &left_out))
         return;
-    (void)snprintf(left_text, sizeof(left_text), "%" PRIu64, left_out);
+    log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
     log_event(LOG_LEVEL_WARNING, "report-would-refuse",
         LOG_FIELDS({"endpoint", endpoint}, {"reason", reason_name(reason)}, {"peer", peer},
-            {"request_id", plain_id(&request->head.request_id, id_text)},
-            {"left_out", left_out == 0 ? NULL : left_text}),
+            {"request_id", plain_id(&request->head.request_id, id_text)}, {"left_out", rest.field}),
         "request from %s to endpoint \"%s\" is passed on unverified; verify = \"enforce\" would "
-        "refuse it: %s%s%s%s",
-        peer, endpoint, reason_name(reason), left_out == 0 ? "" : " (and ",
-        left_out == 0 ? "" : left_text,
-        left_out == 0 ? "" : " more like it since the last such line)");
+        "refuse it: %s%s",
+        peer, endpoint, reason_name(reason), rest.words);
 }
 
 void report_cut(struct connection *connection, const char *detail)
 {
     struct worker *worker = connection->worker;
-    char peer_text[CONNECTION_PEER_SIZE], left_text[24];
+    char peer_text[CONNECTION_PEER_SIZE];
+    struct log_rest rest;
     const char *peer;
     uint64_t left_out;
 
     if (!log_limit_pass(&worker->report.cuts, worker->now_usec, REPORT_INTERVAL_USEC, &left_out))
         return;
-    (void)snprintf(left_text, sizeof(left_text), "%" PRIu64, left_out);
+    log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
     log_event(LOG_LEVEL_INFO, "connection-cut",
-        LOG_FIELDS(
-            {"peer", peer}, {"detail", detail}, {"left_out", left_out == 0 ? NULL : left_text}),
-        "connection from %s cut: %s", peer, detail);
+        LOG_FIELDS({"peer", peer}, {"detail", detail}, {"left_out", rest.field}),
+        "connection from %s cut: %s%s", peer, detail, rest.words);
 }

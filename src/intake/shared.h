@@ -9,7 +9,9 @@
 
 #include "intake/intake.h"
 #include "intake/refused.h"
+#include "util/log_limit.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* Memory for bodies over the whole intake: while they are gathered, and while a delivery made of
@@ -33,7 +35,9 @@ struct shared {
     size_t body_bytes_max;
     _Atomic size_t body_bytes;
     _Atomic unsigned int commits; /* posted and not yet back; bounded by max_connections */
-    _Atomic bool full;            /* max_connections was reached, and said so in the log */
+    _Atomic bool full;            /* max_connections was reached, and there is no room since */
+    pthread_mutex_t full_lock;    /* no other is taken while it is held */
+    struct log_state full_state;  /* what the log says of `full`; under full_lock */
 
     struct refused *refused; /* owned */
     _Atomic uint64_t latency[INTAKE_BUCKETS];

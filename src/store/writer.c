@@ -24,6 +24,9 @@
 /* Between two steps of one round while work keeps coming. */
 #define PRUNE_STEP_USEC (100 * USEC_PER_MSEC)
 
+/* A disk at its floor, or a lock that others take, can come and go with every commit. */
+#define UNAVAILABLE_LOG_USEC (10 * USEC_PER_SEC)
+
 /* Without work for so long, the store is told once more that it may tidy up. */
 #define QUIET_USEC USEC_PER_SEC
 
@@ -43,8 +46,8 @@ struct store_writer {
     struct store_append *appends[STORE_BATCH_MAX];
     const struct store_settle *settles[STORE_BATCH_MAX];
     struct store_work *batch[STORE_BATCH_MAX];
-    bool failed;             /* the store latched and `failed` was told */
-    bool unavailable;        /* the log says that the store is unavailable */
+    bool failed; /* the store latched and `failed` was told */
+    struct log_state unavailable;
     bool settled_down;       /* tidied up since the last work */
     int64_t next_prune_usec; /* monotonic */
 };
@@ -64,22 +67,27 @@ static void tell_failed(struct store_writer *writer, const struct error *error)
     writer->options.failed(writer->options.context, error);
 }
 
-/* One line on the way into unavailability and one on the way out. The error is set whenever the
- * store could not take what it normally takes, also where that touched no append of the batch; a
- * body that is too big says nothing about the store. */
+/* One line on the way into unavailability and one on the way out, now and then. The error is set
+ * whenever the store could not take what it normally takes, also where that touched no append of
+ * the batch; a body that is too big says nothing about the store. */
 static void note_availability(
     struct store_writer *writer, enum store_result result, const struct error *error)
 {
-    bool is_unavailable = result != STORE_OK || (error->code != 0 && error->code != EFBIG);
+    const bool is_unavailable = result != STORE_OK || (error->code != 0 && error->code != EFBIG);
+    const int64_t now = clock_monotonic(writer->options.clock);
+    struct log_rest rest;
+    enum log_state_line line;
+    uint64_t left_out = 0;
 
-    atomic_store_explicit(&writer->stats.unavailable_at_usec,
-        is_unavailable ? clock_monotonic(writer->options.clock) : 0, memory_order_relaxed);
-    if (is_unavailable == writer->unavailable)
-        return;
-    writer->unavailable = is_unavailable;
-    if (is_unavailable)
-        log_warning("store-unavailable", "deliveries are refused for now: %s", error->text);
-    else
+    atomic_store_explicit(
+        &writer->stats.unavailable_at_usec, is_unavailable ? now : 0, memory_order_relaxed);
+    line =
+        log_state_step(&writer->unavailable, is_unavailable, now, UNAVAILABLE_LOG_USEC, &left_out);
+    log_rest_tell(&rest, left_out);
+    if (line == LOG_STATE_ENTERED)
+        log_event(LOG_LEVEL_WARNING, "store-unavailable", LOG_FIELDS({"left_out", rest.field}),
+            "deliveries are refused for now: %s%s", error->text, rest.words);
+    else if (line == LOG_STATE_LEFT)
         log_info("store-available", "deliveries are accepted again");
 }
 

@@ -180,17 +180,3 @@ void log_event(enum log_level level, const char *event, const struct log_field *
         log_write_line(&record, log_format_now);
     errno = saved_errno;
 }
-
-bool log_limit_pass(
-    struct log_limit *limit, int64_t now_usec, int64_t interval_usec, uint64_t *ret_left_out)
-{
-    if (now_usec < limit->next_usec) {
-        limit->left_out++;
-        return false;
-    }
-    if (__builtin_add_overflow(now_usec, interval_usec, &limit->next_usec))
-        limit->next_usec = INT64_MAX;
-    *ret_left_out = limit->left_out;
-    limit->left_out = 0;
-    return true;
-}

@@ -16,9 +16,9 @@
  */
 
 #include "util/error.h"
+#include "util/log_limit.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 enum log_level {
     LOG_LEVEL_ERR = 3, /* the numbers are syslog's severities, RFC 5424 §6.2.1 */
@@ -53,9 +53,10 @@ const char *log_level_name(enum log_level level);
 int log_format_parse(const char *text, enum log_format *ret_format);
 const char *log_format_name(enum log_format format);
 
-/* `event`: a stable short name of the kind of event, in kebab case. `fields` ends with a NULL name;
- * no field is named time, level, event or message. Values are cut at ESCAPE_FIELD_MAX bytes, the
- * sentence at 2048. Keeps errno. Builds the line on the stack: 70 KiB of it must be left. */
+/* `event`: a stable short name of the kind of event, in kebab case; a row of log_ids.c. `fields`
+ * ends with a NULL name; no field is named time, level, event or message. Values are cut at
+ * ESCAPE_FIELD_MAX bytes, the sentence at 2048. Keeps errno. Builds the line on the stack: 70 KiB
+ * of it must be left. */
 void log_event(enum log_level level, const char *event, const struct log_field *fields,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -64,13 +65,3 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 #define log_warning(event, ...) log_event(LOG_LEVEL_WARNING, event, LOG_NO_FIELDS, __VA_ARGS__)
 #define log_info(event, ...) log_event(LOG_LEVEL_INFO, event, LOG_NO_FIELDS, __VA_ARGS__)
 #define log_debug(event, ...) log_event(LOG_LEVEL_DEBUG, event, LOG_NO_FIELDS, __VA_ARGS__)
-
-/* At most one line an interval for events that a peer can cause. Owned by one thread. */
-struct log_limit {
-    int64_t next_usec; /* monotonic; zero-initialised: the first passes */
-    uint64_t left_out; /* since the last line that passed */
-};
-
-/* True when a line may be written now; *ret_left_out says how many were left out before it. */
-bool log_limit_pass(
-    struct log_limit *limit, int64_t now_usec, int64_t interval_usec, uint64_t *ret_left_out);

@@ -8,6 +8,7 @@
  */
 
 #include "util/cleanup.h"
+#include "util/log_ids.h"
 #include "util/utf8.h"
 
 #include <stdio.h>
@@ -164,12 +165,15 @@ static bool put_journal_field(struct log_line *line, const struct log_field *fie
 void log_entry_journal(
     struct log_entry *entry, const struct log_record *record, const char *identifier)
 {
+    const char *id = log_id_find(record->event);
     char priority[16];
 
     entry->line.length = 0;
     entry->count = 0;
     snprintf(priority, sizeof(priority), "%d", (int)record->level);
     entry_add(entry, "PRIORITY=", priority, ESCAPE_FIELD_MAX);
+    if (id)
+        entry_add(entry, "MESSAGE_ID=", id, LOG_ID_LENGTH);
     entry_add(entry, "SYSLOG_IDENTIFIER=", identifier, ESCAPE_FIELD_MAX);
     entry_add(entry, "SASHA_EVENT=", record->event, ESCAPE_FIELD_MAX);
     entry_add(entry, "MESSAGE=", record->sentence, LOG_SENTENCE_MAX);

@@ -20,7 +20,7 @@
 /* Holds the longest sentence, every byte of it escaped, and more than a dozen long fields. */
 #define LOG_LINE_MAX 32768
 
-/* PRIORITY, MESSAGE, SASHA_EVENT, SYSLOG_IDENTIFIER, and fields. */
+/* PRIORITY, MESSAGE_ID, MESSAGE, SASHA_EVENT, SYSLOG_IDENTIFIER, and fields. */
 #define LOG_ENTRIES_MAX 32
 
 /* Borrowed by the renderers. */
@@ -51,7 +51,7 @@ void log_line_text(struct log_line *line, const struct log_record *record);
 /* One JSON object with time, level, event, message and the fields, and a newline. */
 void log_line_json(struct log_line *line, const struct log_record *record);
 
-/* PRIORITY, MESSAGE, SASHA_EVENT, SYSLOG_IDENTIFIER and SASHA_<FIELD>. `identifier` is the
- * program's name. */
+/* PRIORITY, MESSAGE_ID (of an event that log_ids.c knows), MESSAGE, SASHA_EVENT, SYSLOG_IDENTIFIER
+ * and SASHA_<FIELD>. `identifier` is the program's name. */
 void log_entry_journal(
     struct log_entry *entry, const struct log_record *record, const char *identifier);

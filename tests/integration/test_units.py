@@ -80,7 +80,8 @@ def test_stop_timeout_is_longer_than_the_default_drain_timeout(installed):
 def test_everything_is_installed(installed):
     names = {str(path.relative_to(installed)) for path in installed.rglob("*") if path.is_file()}
     for end in ("sysusers.d/sasha-callbackd.conf", "tmpfiles.d/sasha-callbackd.conf",
-                "logrotate.d/sasha-callbackd", "bin/sasha-callbackctl", "sbin/sasha-callbackd",
+                "systemd/catalog/sasha-callbackd.catalog", "logrotate.d/sasha-callbackd",
+                "bin/sasha-callbackctl", "sbin/sasha-callbackd",
                 "doc/sasha-callbackd/proxy/nginx.conf", "doc/sasha-callbackd/drop-in-hooks.conf",
                 *(f"share/man/{page}" for page in MAN_PAGES)):
         assert any(name.endswith(end) for name in names), end
