@@ -3,9 +3,9 @@
  *
  * Open does in this order: lock, make the file, look at what it is, WAL with full sync (read back,
  * since a pragma that is not understood is silently ignored), migrate, bring home and sync what an
- * earlier process left in the WAL. Only then does anybody get to see the store: what an earlier
- * process failed to sync may be visible from the page cache, and answering "duplicate" for it
- * before it is on disk would break G1.
+ * earlier process left in the WAL, sync the directory that now holds the WAL. Only then does
+ * anybody get to see the store: what an earlier process failed to sync may be visible from the page
+ * cache, and answering "duplicate" for it before it is on disk would break G1.
  *
  * The database file is never opened or closed here behind SQLite's back once it has it open:
  * closing any descriptor of it would drop the process's POSIX locks. Hence the lock file.
@@ -167,6 +167,16 @@ static int heal(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
+/* By now SQLite has made the WAL. It syncs the directory of what it makes, but with the first
+ * commit and without looking at the result: a WAL whose name is lost in a power cut takes
+ * acknowledged deliveries with it. */
+static int sync_directory(const struct sqlite_store *store, struct error *error)
+{
+    int r = fd_sync_parent(store->path);
+
+    return r < 0 ? error_errno(error, -r, "cannot sync the directory") : 0;
+}
+
 static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *error)
 {
     int r;
@@ -180,7 +190,8 @@ static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *
         db_close(&store->db, false);
         r = open_database(store, error);
     }
-    if (r < 0 || (r = heal(store, error)) < 0 || (r = load_state(store, error)) < 0)
+    if (r < 0 || (r = heal(store, error)) < 0 || (r = sync_directory(store, error)) < 0 ||
+        (r = load_state(store, error)) < 0)
         return r;
     wal_watch(store);
     if (store->disk.reserve.held > store->disk.reserve.want)

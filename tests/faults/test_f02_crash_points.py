@@ -10,56 +10,13 @@ import signal
 
 import pytest
 from harness.paths import SLOWNESS
-from harness.wait import Stopwatch, wait_until
-from lab import verdict
-from lab.hand import Hand
+from harness.wait import Stopwatch
+from lab.place import CALLS_MAX, Place, live
 from lab.plan import count, note
 from lab.shim import CHANGES, SYNCS, Shim
 
 #: Kind of death: which calls are counted.
 DEATHS = {"kill-before": CHANGES + SYNCS, "kill-half": ["write", "pwrite"]}
-
-#: A start, three deliveries and a stop make fewer calls than this.
-CALLS_MAX = 400
-
-
-class Place:
-    """Where the store and the file of one round are, and what was promised there."""
-
-    def __init__(self, rig, number):
-        self.rig = rig
-        self.folder = rig.folder / f"data-{number}"
-        self.folder.mkdir()
-        self.hand = Hand(rig.target, rig.folder / f"ledger-{number}")
-        self.archive = verdict.Sink("archive", "jsonl", self.folder / "archive.jsonl")
-        rig.conf.store["path"] = str(self.folder / "deliveries.db")
-        rig.conf.sinks["archive"]["path"] = str(self.archive.path)
-
-    def judge(self):
-        figures = self.hand.judge(self.rig.conf.store["path"], [self.archive])
-        return figures["promised"]
-
-
-def is_over(rig):
-    return not rig.daemon.is_running()
-
-
-def live(rig, place):
-    """A short life, from start to stop; dies somewhere in it, or not."""
-    daemon = rig.daemon
-    daemon.spawn()
-    wait_until(lambda: is_over(rig) or daemon.notify.count("READY"), "ready or dead")
-    before = place.archive.lines()
-    sizes = [20_000, 100, 100]
-    for size in sizes:
-        if is_over(rig) or place.hand.deliver(size=size) is None:
-            break
-    else:
-        wait_until(lambda: is_over(rig) or place.archive.lines() >= before + len(sizes),
-                   "the file sink")
-        if not is_over(rig):
-            daemon.signal(signal.SIGTERM)
-    return daemon.wait()
 
 
 def heal(rig, place):
