@@ -178,13 +178,16 @@ static enum MHD_Result answer(struct request *request)
 {
     struct worker *worker = worker_of(request);
     struct connection *connection = request->connection;
+    const bool closing = worker->draining || request->chunked;
 
     keep_if_due(request);
     request->phase = REQUEST_ANSWERED;
     connection_deadline(connection, DEADLINE_ANSWER);
+    if (request->chunked)
+        connection->linger = true;
     if (request->health)
-        return answer_queue_health(worker->answers, connection->mhd, worker->draining);
-    return answer_queue(worker->answers, connection->mhd, request->reason, worker->draining);
+        return answer_queue_health(worker->answers, connection->mhd, closing);
+    return answer_queue(worker->answers, connection->mhd, request->reason, closing);
 }
 
 /* Refuses; the answer follows when the body has been read. */
@@ -308,6 +311,7 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     if (why != NULL)
         return refuse_and_close(request, REASON_FRAMING, why);
 
+    request->chunked = framing.chunked;
     connection_deadline(connection, DEADLINE_BODY);
     too_large = framing.has_length && framing.content_length > worker->shared->max_body;
     if (is_health(request, method, framing.path_length) && !too_large) {

@@ -11,6 +11,10 @@
  * A refusal that depends on proof is answered only after the body was read and dropped, and the
  * connection goes on: so that whatever failed, the answer has the same bytes, headers included.
  *
+ * A body that comes in chunks is the last of its connection. libmicrohttpd (0.9.75) ends a chunk's
+ * line at a bare line feed, also within an extension, and looks at nothing in a trailer: where such
+ * a body ends is a matter of opinion, so what follows it is never read as a request.
+ *
  * PARK exists because of libmicrohttpd: the call that completes a request returns first, so that
  * its connection no longer waits for input when the next call suspends it; otherwise it would read
  * once more on resuming and give up a peer that has shut its sending side.
@@ -45,6 +49,7 @@ struct request {
     struct connection *connection;
     enum request_phase phase;
     bool health;        /* GET /healthz instead of a callback */
+    bool chunked;       /* the connection ends with it */
     enum reason reason; /* from DISCARD and SETTLED on */
     const char *detail; /* of a refusal; static or NULL */
     bool keep;          /* refused, and to be kept for explain when it is answered */
