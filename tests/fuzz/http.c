@@ -1,0 +1,374 @@
+/*
+ * Raw bytes of one connection into a whole intake worker (src/intake with libmicrohttpd), against a
+ * reader that takes HTTP/1.1 word for word (RFC 9112) and stops at the first doubt.
+ *
+ * What must hold:
+ * - never two requests out of one message: the worker counts no more outcomes other than refused
+ *   framing than there are messages before the first doubt;
+ * - the same bytes in small pieces have the same outcomes;
+ * - whatever is stored was a message of its own;
+ * - no body memory and no connection is left behind.
+ *
+ * One thread: the worker is not started but turned by hand, and the writer's verdict is there at
+ * once. No fuzzer guesses a signature, so the endpoint reports instead of enforcing: what is
+ * unsigned passes, and reaches the Job and the writer.
+ *
+ * Input: a byte that chooses the size of the pieces, then what the client sends.
+ */
+
+#include "fuzz.h"
+
+#include "intake/commit.h"
+#include "intake/connection.h"
+#include "intake/worker.h"
+#include "job/job.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define MAX_BODY 4096
+#define TARGET "/in"
+
+/* ---- the writer, at once ---- */
+
+struct store_writer {
+    unsigned int stored;
+};
+
+void store_writer_post(struct store_writer *writer, struct store_work *work)
+{
+    FUZZ_CHECK(work->append.delivery->body_length > 0);
+    writer->stored++;
+    work->result = STORE_OK;
+    work->append.verdict = STORE_VERDICT_STORED;
+    work->done(work);
+}
+
+enum store_result store_writer_call(
+    struct store_writer *writer, void (*call)(struct store *store, void *context), void *context)
+{
+    return STORE_OK;
+}
+
+/* ---- the worker ---- */
+
+/* Stands still but for a second between two inputs, so that each may have its place among the kept
+ * ones. */
+static int64_t now_usec = INT64_C(1767225600) * USEC_PER_SEC;
+
+static int64_t tell_time(void *context)
+{
+    return now_usec;
+}
+
+static const struct clock still_clock = {tell_time, tell_time, NULL};
+
+static struct store_writer writer;
+static struct shared shared;
+static struct worker worker;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const struct verify_secret_options secrets[] = {
+        {"current", NULL, {.length = 32, .bytes = "0123456789abcdef0123456789abcdef"}}};
+    static const struct verify_endpoint_options endpoints[] = {
+        {"main", "https://x" TARGET, TARGET, NULL, 0, secrets, 1, USEC_INFINITY, true}};
+    static const struct verify_options options = {endpoints, 1};
+    struct error error = ERROR_INIT;
+    struct rules *rules;
+
+    job_init_library();
+    log_init(LOG_LEVEL_ERR, LOG_FORMAT_TEXT);
+    shared = (struct shared){.max_body = MAX_BODY,
+        .max_connections = 8,
+        .header_timeout_usec = USEC_PER_SEC,
+        .body_timeout_usec = USEC_PER_SEC,
+        .idle_timeout_usec = USEC_PER_SEC,
+        .commit_timeout_usec = USEC_PER_SEC,
+        .writer = &writer,
+        .clock = &still_clock,
+        .listen_users = 1,
+        .body_bytes_max = SHARED_BODY_BYTES,
+        .stop_at_usec = USEC_INFINITY};
+    FUZZ_CHECK(refused_new(4, &still_clock, &shared.refused, &error) == 0);
+    FUZZ_CHECK(rules_new(&options, &rules, &error) == 0);
+    FUZZ_CHECK(counts_new(rules->verifier, NULL, &rules->counts, &error) == 0);
+    FUZZ_CHECK(worker_init(&worker, &shared, rules, &error) == 0);
+    return 0;
+}
+
+/* Turns until nothing moves any more. */
+static void turn(void)
+{
+    MHD_UNSIGNED_LONG_LONG msec;
+    unsigned int left = 10000;
+
+    do {
+        commit_take_back(&worker);
+        (void)MHD_run(worker.mhd);
+        FUZZ_CHECK(--left > 0);
+    } while (worker.commits > 0 || (MHD_get_timeout(worker.mhd, &msec) == MHD_YES && msec == 0));
+    (void)MHD_run(worker.mhd);
+}
+
+struct outcome {
+    uint64_t reasons[REASON_COUNT];
+    uint64_t others; /* all but framing and too-large, which end the connection */
+    unsigned int stored;
+    char *answers; /* owned */
+    size_t length;
+    int is_closed; /* by the worker, before the client was done */
+};
+
+static void drain(int fd, struct outcome *outcome)
+{
+    char buffer[4096];
+    ssize_t n;
+
+    while ((n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT)) > 0) {
+        outcome->answers = realloc(outcome->answers, outcome->length + (size_t)n + 1);
+        FUZZ_CHECK(outcome->answers);
+        memcpy(outcome->answers + outcome->length, buffer, (size_t)n);
+        outcome->length += (size_t)n;
+        outcome->answers[outcome->length] = '\0';
+    }
+    outcome->is_closed = n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+static void serve(const uint8_t *data, size_t size, size_t step, struct outcome *outcome)
+{
+    struct sockaddr_un peer = {.sun_family = AF_UNIX};
+    int fds[2];
+
+    memset(outcome, 0, sizeof(*outcome));
+    writer.stored = 0;
+    for (size_t i = 0; i < REASON_COUNT; i++)
+        atomic_store(&shared.stats.reasons[i], 0);
+    now_usec += USEC_PER_SEC;
+    worker.now_usec = now_usec;
+    FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    atomic_fetch_add(&shared.stats.open_connections, 1);
+    connection_add(&worker, fds[1], (struct sockaddr *)&peer, sizeof(peer.sun_family));
+    for (size_t at = 0; at < size && !outcome->is_closed; at += step) {
+        size_t n = size - at < step ? size - at : step;
+
+        (void)!send(fds[0], data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        turn();
+        drain(fds[0], outcome);
+    }
+    (void)shutdown(fds[0], SHUT_WR);
+    turn();
+    drain(fds[0], outcome);
+    close(fds[0]);
+    turn();
+    FUZZ_CHECK(worker.commits == 0);
+    outcome->stored = writer.stored;
+    for (size_t i = 0; i < REASON_COUNT; i++) {
+        outcome->reasons[i] = atomic_load(&shared.stats.reasons[i]);
+        if (i != REASON_FRAMING)
+            outcome->others += outcome->reasons[i];
+    }
+    linger_close_all(&worker);
+    FUZZ_CHECK(atomic_load(&shared.stats.open_connections) == 0);
+    FUZZ_CHECK(atomic_load(&shared.body_bytes) == 0);
+}
+
+/* ---- the reader that takes it word for word ---- */
+
+/* The end of a line that ends in CRLF and holds no other CR, LF or NUL; NULL: in doubt. */
+static const char *line_end(const char *at, const char *end)
+{
+    for (; at < end; at++) {
+        if (*at == '\r')
+            return at + 1 < end && at[1] == '\n' ? at : NULL;
+        if (*at == '\n' || *at == '\0')
+            return NULL;
+    }
+    return NULL;
+}
+
+static int is_tchar(char c)
+{
+    return c != '\0' && strchr("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                            c) != NULL;
+}
+
+static const char *skip_token(const char *at, const char *end)
+{
+    while (at < end && is_tchar(*at))
+        at++;
+    return at;
+}
+
+static int is_word(const char *at, const char *end, const char *word)
+{
+    return (size_t)(end - at) == strlen(word) && strncasecmp(at, word, strlen(word)) == 0;
+}
+
+struct reading {
+    long long length; /* -1: none said */
+    int chunked;
+    int hosts, types;
+    int is_1_0;
+};
+
+/* One field line: name, colon, value without control bytes. */
+static int read_field(const char *at, const char *end, struct reading *reading)
+{
+    const char *colon = skip_token(at, end);
+    const char *value = colon + 1, *last = end;
+
+    if (colon == at || colon == end || *colon != ':')
+        return 0;
+    while (value < last && (*value == ' ' || *value == '\t'))
+        value++;
+    while (last > value && (last[-1] == ' ' || last[-1] == '\t'))
+        last--;
+    for (const char *c = value; c < last; c++)
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
+            return 0;
+    if (is_word(at, colon, "Host"))
+        reading->hosts++;
+    if (is_word(at, colon, "Content-Type"))
+        reading->types++;
+    if (is_word(at, colon, "Transfer-Encoding")) {
+        if (reading->chunked++ || !is_word(value, last, "chunked"))
+            return 0;
+    }
+    if (is_word(at, colon, "Content-Length")) {
+        if (reading->length >= 0 || value == last || last - value > 18)
+            return 0;
+        reading->length = 0;
+        for (; value < last; value++) {
+            if (*value < '0' || *value > '9')
+                return 0;
+            reading->length = reading->length * 10 + (*value - '0');
+        }
+    }
+    return 1;
+}
+
+/* Empty lines before a request are no part of it. To libmicrohttpd a line that begins with a NUL is
+ * as good as an empty one, and a bare line feed ends one; nothing of such a line is ever read. */
+static const char *skip_empty_lines(const char *at, const char *end)
+{
+    for (;;) {
+        const char *line = at;
+
+        if (line < end && *line == '\0')
+            while (line < end && *line != '\r' && *line != '\n')
+                line++;
+        if (line < end && *line == '\r' && line + 1 < end && line[1] == '\n')
+            at = line + 2;
+        else if (line < end && *line == '\n')
+            at = line + 1;
+        else
+            return at;
+    }
+}
+
+static int is_method(const char *at, const char *end, const char *method)
+{
+    return (size_t)(end - at) == strlen(method) && memcmp(at, method, strlen(method)) == 0;
+}
+
+/* One message from `at`; its end, or NULL where it is not beyond doubt, not whole, or where chunks
+ * follow: those are the last of their connection, whatever their end. *ret_head_is_good tells that
+ * at least its head is. */
+static const char *read_message(const char *at, const char *end, int *ret_head_is_good)
+{
+    struct reading reading = {.length = -1};
+    const char *line, *method, *target;
+    int needs_body;
+
+    *ret_head_is_good = 0;
+    at = skip_empty_lines(at, end);
+    line = line_end(at, end);
+    if (!line)
+        return NULL;
+    method = at;
+    at = skip_token(at, line);
+    if (at == method || at == line || *at != ' ')
+        return NULL;
+    needs_body = is_method(method, at, "POST") || is_method(method, at, "PUT") ||
+                 is_method(method, at, "PATCH");
+    target = ++at;
+    while (at < line && strchr("# \x7f", *at) == NULL && *at > ' ')
+        at++;
+    if (at == target || *target != '/' || at == line || *at != ' ')
+        return NULL;
+    at++;
+    reading.is_1_0 = line - at == 8 && memcmp(at, "HTTP/1.0", 8) == 0;
+    if (!reading.is_1_0 && (line - at != 8 || memcmp(at, "HTTP/1.1", 8) != 0))
+        return NULL;
+
+    for (at = line + 2; (line = line_end(at, end)) && line != at; at = line + 2)
+        if (!read_field(at, line, &reading))
+            return NULL;
+    if (!line || reading.hosts > 1 || (!reading.is_1_0 && reading.hosts == 0) || reading.types > 1)
+        return NULL;
+    at = line + 2;
+    if (reading.chunked && (reading.length >= 0 || reading.is_1_0))
+        return NULL;
+    if (needs_body && !reading.chunked && reading.length < 0)
+        return NULL;
+    *ret_head_is_good = 1;
+    if (reading.chunked || reading.length > end - at)
+        return NULL;
+    return at + (reading.length > 0 ? reading.length : 0);
+}
+
+/* How many messages stand before the first doubt or the first chunk. */
+static uint64_t count_messages(const char *at, const char *end, int *ret_head_is_good)
+{
+    const char *next;
+    uint64_t n = 0;
+
+    while ((next = read_message(at, end, ret_head_is_good))) {
+        n++;
+        at = next;
+    }
+    return n;
+}
+
+/* ---- the target ---- */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input input = {data, size};
+    struct outcome whole, pieces;
+    size_t step = fuzz_take_byte(&input) & 0x1f;
+    uint64_t messages, most;
+    int head_is_good = 0;
+    char *text;
+
+    if (input.size == 0 || input.size > 16384)
+        return 0;
+    text = fuzz_copy(input.data, input.size, 0);
+    messages = count_messages(text, text + input.size, &head_is_good);
+    serve(input.data, input.size, input.size, &whole);
+    serve(input.data, input.size, input.size / 16 + step + 1, &pieces);
+
+    /* One more where the doubt is in a body, or it has chunks: what its head is refused for is
+     * counted at once. And one for a length that libmicrohttpd finds too large before anything is
+     * judged. */
+    most = messages + (head_is_good ? 1 : 0) + whole.reasons[REASON_TOO_LARGE];
+    if (whole.others > most || whole.stored > messages + head_is_good)
+        fprintf(stderr, "%llu messages, but %llu outcomes, %u stored:\n%s\n",
+            (unsigned long long)messages, (unsigned long long)whole.others, whole.stored,
+            whole.answers ? whole.answers : "");
+    FUZZ_CHECK(whole.others <= most && whole.stored <= messages + head_is_good);
+    FUZZ_CHECK(whole.reasons[REASON_TOO_LARGE] <= 1 && whole.reasons[REASON_FRAMING] <= 1);
+    FUZZ_CHECK(whole.stored == pieces.stored);
+    FUZZ_CHECK(memcmp(whole.reasons, pieces.reasons, sizeof(whole.reasons)) == 0);
+    free(text);
+    free(whole.answers);
+    free(pieces.answers);
+    return 0;
+}
