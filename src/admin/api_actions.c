@@ -21,7 +21,7 @@
 #define SEQS_MAX 1000
 
 /* How long one request prunes at most; what is then left goes on with the next one or by itself. */
-#define PRUNE_USEC (20 * USEC_PER_SEC)
+#define PRUNE_USEC (2 * USEC_PER_SEC)
 
 /* At most one line an interval of actions that failed. */
 #define FAILED_LOG_USEC USEC_PER_SEC
@@ -190,6 +190,7 @@ struct prune_step {
     const struct store_retention *retention;
     enum store_result result;
     bool more;
+    uint64_t deliveries, ids; /* that went, over all steps */
     struct error error;
 };
 
@@ -197,44 +198,54 @@ struct prune_step {
 static void prune_one_step(struct store *store, void *context)
 {
     struct prune_step *step = context;
+    struct store_stats before, after;
 
+    store_get_stats(store, &before);
     step->result = store_prune(store, step->retention, &step->more, &step->error);
+    store_get_stats(store, &after);
+    step->deliveries += before.deliveries - after.deliveries;
+    step->ids += before.ids - after.ids;
 }
 
-static int prune(struct admin *admin, struct error *error)
+static int prune(struct admin *admin, struct prune_step *step, struct error *error)
 {
     const int64_t end = clock_monotonic(admin->options.clock) + PRUNE_USEC;
-    struct prune_step step = {.retention = &admin->options.retention, .error = ERROR_INIT};
 
     do {
-        step.more = false;
-        if (store_writer_call(admin->options.writer, prune_one_step, &step) != STORE_OK)
+        step->more = false;
+        if (store_writer_call(admin->options.writer, prune_one_step, step) != STORE_OK)
             return error_set(error, EIO, "the store has failed");
-        if (step.result != STORE_OK)
-            return error_set(error, EAGAIN, "%s", step.error.text);
+        if (step->result != STORE_OK)
+            return error_set(error, EAGAIN, "%s", step->error.text);
         if (atomic_load(&admin->draining))
             return error_set(error, EAGAIN, "the daemon is stopping");
-    } while (step.more && clock_monotonic(admin->options.clock) < end);
-    return step.more;
+    } while (step->more && clock_monotonic(admin->options.clock) < end);
+    return 0;
 }
 
 void api_prune(struct call *call)
 {
     static const char *const members[] = {NULL};
     CLEANUP(body_done) struct body body = BODY_INIT;
+    struct prune_step step = {.retention = &call->admin->options.retention, .error = ERROR_INIT};
     struct error error = ERROR_INIT;
+    char outcome[96];
     int r;
 
     if (!action_is_open(call) || !body_parse(call, members, &body))
         return;
-    r = prune(call->admin, &error);
-    action_log(call, "prune", NULL, 0, r, r < 0 ? error.text : r > 0 ? "done for now" : "done");
+    r = prune(call->admin, &step, &error);
+    (void)snprintf(outcome, sizeof(outcome), "%" PRIu64 " deliveries and %" PRIu64 " ids removed%s",
+        step.deliveries, step.ids, step.more ? ", more are due" : "");
+    action_log(call, "prune", NULL, 0, r, r < 0 ? error.text : outcome);
     if (r < 0) {
         call_fail_error(call, &error);
         return;
     }
     put_open(&call->out, '{');
     put_member_text(&call->out, "status", "ok");
-    put_member_bool(&call->out, "more", r > 0);
+    put_member_number(&call->out, "deliveries", step.deliveries);
+    put_member_number(&call->out, "ids", step.ids);
+    put_member_bool(&call->out, "more", step.more);
     put_close(&call->out, '}');
 }

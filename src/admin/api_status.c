@@ -152,7 +152,9 @@ static void write_store(
     put_member_number(out, "bytes", store->bytes);
     put_member_number(out, "wal_bytes", store->wal_bytes);
     put_member_number(out, "disk_free", store->disk_free);
+    put_member_number(out, "reserve", store->reserve);
     put_member_bool(out, "below_floor", store->below_floor);
+    put_member_bool(out, "disk_full", store->disk_full);
     put_member_number(out, "commits", writer->commits);
     put_key(out, "commit_ms");
     if (writer->commits == 0)

@@ -22,6 +22,7 @@
 void http_request_done(struct http_request *request)
 {
     buf_done(&request->body);
+    buf_done(&request->errand.call.out);
     *request = (struct http_request){.status = 0};
 }
 
@@ -152,10 +153,9 @@ static void take_body(struct http_request *request, const char *upload, size_t s
     }
 }
 
-static enum MHD_Result serve(
-    const struct http_host *host, struct http_request *request, struct MHD_Connection *mhd)
+static struct call make_call(const struct http_host *host, const struct http_request *request)
 {
-    struct call call = {
+    return (struct call){
         .admin = host->admin,
         .reader = host->reader,
         .peer = *host->peer,
@@ -165,11 +165,31 @@ static enum MHD_Result serve(
         .status = MHD_HTTP_OK,
         .out = BUF_INIT,
     };
+}
+
+/* The whole request is there. */
+static enum MHD_Result serve(const struct http_host *host, struct http_request *request,
+    struct MHD_Connection *mhd, bool *ret_answered)
+{
+    struct call call = make_call(host, request);
+    bool is_good = false;
 
     if (request->body.failed)
         call_fail(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
-    else if (collect_params(mhd, &call))
+    else
+        is_good = collect_params(mhd, &call);
+    if (is_good && route_is_action(request->route)) {
+        call.reader = NULL;
+        request->errand = (struct errand){.route = request->route, .call = call};
+        request->is_away = true;
+        /* Suspend first: it may be back before give returns. */
+        MHD_suspend_connection(mhd);
+        errands_give(host->errands, &request->errand);
+        return MHD_YES;
+    }
+    if (is_good)
         request->route->handle(&call);
+    *ret_answered = true;
     return send_answer(mhd, &call, NULL);
 }
 
@@ -178,6 +198,11 @@ enum MHD_Result http_step(const struct http_host *host, struct http_request *req
     size_t *upload_size, bool *ret_answered)
 {
     *ret_answered = false;
+    if (request->is_away) {
+        request->is_away = false;
+        *ret_answered = true;
+        return send_answer(mhd, &request->errand.call, NULL);
+    }
     if (!request->has_begun) {
         request->has_begun = true;
         request->status = judge_head(host, request, mhd, url, method);
@@ -188,10 +213,10 @@ enum MHD_Result http_step(const struct http_host *host, struct http_request *req
         *upload_size = 0;
         return MHD_YES;
     }
+    if (request->status == MHD_HTTP_OK)
+        return serve(host, request, mhd, ret_answered);
     *ret_answered = true;
-    if (request->status != MHD_HTTP_OK)
-        return send_failure(mhd, request, failure_text(request->status, host->peer->is_unix));
-    return serve(host, request, mhd);
+    return send_failure(mhd, request, failure_text(request->status, host->peer->is_unix));
 }
 
 void http_shed(int fd)

@@ -35,7 +35,8 @@ struct connection {
     struct connection *prev, *next;
     int fd;
     struct peer peer;
-    int64_t deadline_usec; /* monotonic; USEC_INFINITY: it was cut */
+    struct MHD_Connection *mhd; /* once the library has announced it */
+    int64_t deadline_usec;      /* monotonic; USEC_INFINITY: it was cut */
     struct http_request request;
 };
 
@@ -44,6 +45,7 @@ struct listener {
     int fd; /* borrowed */
     int wake_fd;
     struct store_reader *reader;
+    struct errands *errands;
     struct MHD_Daemon *mhd;
     int mhd_fd; /* the library's epoll descriptor */
     pthread_t thread;
@@ -53,6 +55,7 @@ struct listener {
     /* The thread's own. */
     struct connection *connections;
     size_t n_connections;
+    size_t n_away;             /* whose requests are errands */
     struct connection *adding; /* given to the library, not yet announced by it */
     int64_t accept_again_usec; /* monotonic; 0: accepting is not paused */
 };
@@ -133,7 +136,7 @@ static bool cut_overdue(struct listener *listener, int64_t now)
     bool is_any = false;
 
     for (struct connection *c = listener->connections; c; c = c->next) {
-        if (c->deadline_usec > now)
+        if (c->deadline_usec > now || c->request.is_away)
             continue;
         c->deadline_usec = USEC_INFINITY;
         (void)shutdown(c->fd, SHUT_RDWR);
@@ -151,6 +154,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *socket_context = listener->adding;
+        listener->adding->mhd = mhd;
         listener->adding = NULL;
     } else {
         connection_free(*socket_context);
@@ -173,13 +177,16 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 {
     struct listener *listener = context;
     struct connection *connection = connection_of(mhd);
-    const struct http_host host = {listener->admin, listener->reader, &connection->peer};
+    const struct http_host host = {
+        listener->admin, listener->reader, &connection->peer, listener->errands};
     const bool is_first = !connection->request.has_begun;
     bool is_answered;
     enum MHD_Result result;
 
     result =
         http_step(&host, &connection->request, mhd, url, method, upload, upload_size, &is_answered);
+    if (connection->request.is_away)
+        listener->n_away++;
     /* One that was cut stays cut. A handler may have taken its time, so the clock is read now. */
     if (connection->deadline_usec != USEC_INFINITY && (is_first || is_answered))
         connection->deadline_usec =
@@ -212,6 +219,20 @@ static int wait_msec(const struct listener *listener)
     return (int)msec;
 }
 
+/* What is back is answered when the library calls for it again. */
+static void take_back(struct listener *listener)
+{
+    struct errand *errand;
+
+    while ((errand = errands_take(listener->errands))) {
+        struct http_request *request = MAILBOX_CONTAINER(errand, struct http_request, errand);
+        struct connection *connection = MAILBOX_CONTAINER(request, struct connection, request);
+
+        listener->n_away--;
+        MHD_resume_connection(connection->mhd);
+    }
+}
+
 static void run_mhd(struct listener *listener)
 {
     MHD_UNSIGNED_LONG_LONG msec;
@@ -225,10 +246,13 @@ static void run_mhd(struct listener *listener)
 
 static void turn(struct listener *listener)
 {
+    /* The wake-up stays; once it was heard it need not be heard again. */
+    const bool stopping = atomic_load(&listener->stopping);
     struct pollfd fds[] = {
-        {.fd = listener->wake_fd, .events = POLLIN},
+        {.fd = stopping ? -1 : listener->wake_fd, .events = POLLIN},
         {.fd = listener->mhd_fd, .events = POLLIN},
         {.fd = listener->accept_again_usec == 0 ? listener->fd : -1, .events = POLLIN},
+        {.fd = errands_fd(listener->errands), .events = POLLIN},
     };
     int64_t now;
     int n = poll(fds, ARRAY_SIZE(fds), wait_msec(listener));
@@ -237,6 +261,7 @@ static void turn(struct listener *listener)
     now = now_of(listener);
     if (now >= listener->accept_again_usec)
         listener->accept_again_usec = 0;
+    take_back(listener);
     /* What came in time, while a handler kept the thread, counts; then who is late makes room; then
      * who waits gets it. */
     run_mhd(listener);
@@ -252,7 +277,8 @@ static void *run(void *context)
     struct listener *listener = context;
 
     admin_sample_if_due(listener->admin, listener->reader); /* what was dead before is no news */
-    while (!atomic_load(&listener->stopping))
+    /* What was given away must be back before the library is stopped, and is answered. */
+    while (!atomic_load(&listener->stopping) || listener->n_away > 0)
         turn(listener);
     return NULL;
 }
@@ -264,12 +290,13 @@ static int start_mhd(struct listener *listener, struct error *error)
     const union MHD_DaemonInfo *info;
 
     /* Our limits are total, so the library's own, for silence, is off. */
-    listener->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
-        on_request, listener, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned int)LISTENER_CONNECTIONS_MAX + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_END);
+    listener->mhd =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+            NULL, NULL, on_request, listener, MHD_OPTION_CONNECTION_LIMIT,
+            (unsigned int)LISTENER_CONNECTIONS_MAX + 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+            MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_END);
     if (!listener->mhd)
         return error_set(error, ENOMEM, "cannot start libmicrohttpd for the admin listener");
     info = MHD_get_daemon_info(listener->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -294,6 +321,8 @@ int listener_new(struct admin *admin, int fd, struct listener **ret_listener, st
         return error_errno(error, errno, "eventfd");
     r = store_reader_open(admin->options.store, &listener->reader, error);
     if (r == 0)
+        r = errands_new(&listener->errands, error);
+    if (r == 0)
         r = start_mhd(listener, error);
     if (r < 0)
         return r;
@@ -305,8 +334,10 @@ int listener_start(struct listener *listener, unsigned int number, struct error 
 {
     char name[16];
     sigset_t all, before;
-    int r;
+    int r = errands_start(listener->errands, number, error);
 
+    if (r < 0)
+        return r;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     r = pthread_create(&listener->thread, NULL, run, listener);
@@ -330,6 +361,7 @@ void listener_free(struct listener *listener)
         (void)!write(listener->wake_fd, &one, sizeof(one));
         pthread_join(listener->thread, NULL);
     }
+    errands_free(listener->errands);
     if (listener->mhd)
         MHD_stop_daemon(listener->mhd);
     if (listener->reader)

@@ -8,6 +8,8 @@
  * timeout, as the intake's workers do. Each connection has a total limit for each thing it does:
  * sending a head, sending a body, reading an answer, saying nothing between two requests. A handler
  * runs to its end on this thread; meanwhile the others of this socket wait, and nobody else does.
+ * Handlers that only read are short; actions, which are not, have a thread of their own
+ * (errands.h).
  *
  * Threads: main, but for what runs inside.
  */

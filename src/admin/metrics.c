@@ -297,6 +297,13 @@ static void write_store(const struct store_stats *store, struct buf *out)
     lone(out, "sasha_store_below_floor", "gauge",
         "Whether the free space is below store.disk_floor, so that callbacks are answered 503.",
         store->below_floor);
+    lone(out, "sasha_store_disk_full", "gauge",
+        "Whether the disk was met full and has not enough room again, so that callbacks are "
+        "answered "
+        "503.",
+        store->disk_full);
+    lone(out, "sasha_store_reserve_bytes", "gauge",
+        "Disk space kept back for a full disk; given back when it is.", store->reserve);
     lone(out, "sasha_store_failed", "gauge", "Whether a sync failed and the daemon must stop.",
         store->failed);
 }

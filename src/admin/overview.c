@@ -43,6 +43,11 @@ struct readiness readiness_judge(const struct readiness_facts *facts)
         add_reason(&readiness, text);
     } else if (facts->store->failed) {
         add_reason(&readiness, "the store has failed: what it wrote could not be synced");
+    } else if (facts->store->disk_full) {
+        (void)snprintf(text, sizeof(text),
+            "the store's disk was full: %" PRIu64 " bytes are free, too few to go on",
+            facts->store->disk_free);
+        add_reason(&readiness, text);
     } else if (facts->store->below_floor) {
         (void)snprintf(text, sizeof(text),
             "the store's disk is below store.disk_floor: %" PRIu64 " bytes are free",

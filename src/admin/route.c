@@ -45,9 +45,14 @@ static const char *tail_of(const struct route *route, const char *path)
     return path[length] == '\0' ? path + length : NULL;
 }
 
+bool route_is_action(const struct route *route)
+{
+    return strcmp(route->allow, ACT) == 0;
+}
+
 static bool is_allowed(const struct route *route, const char *method)
 {
-    if (strcmp(route->allow, ACT) == 0)
+    if (route_is_action(route))
         return strcmp(method, "POST") == 0;
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }

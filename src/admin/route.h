@@ -13,6 +13,9 @@ struct route {
     void (*handle)(struct call *call);
 };
 
+/* Whether it does something, and may have to wait for it. */
+bool route_is_action(const struct route *route);
+
 /* Returns 200 with a route and what follows its path, 404, or 405 with the route whose `allow` to
  * tell. `is_unix`: everything is served. */
 unsigned int route_find(const char *method, const char *path, bool is_unix,

@@ -4,6 +4,7 @@
  *
  * A fixed number of slots, each one exchange at a time with a connection that is kept; so memory
  * does not grow with the burst. Latencies go into buckets, answers into one counter a status.
+ * Ctrl-C ends it when what is under way is answered, with the summary.
  */
 
 #include "ctl/send.h"
@@ -17,6 +18,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,13 @@
 
 /* Nobody is there: so many exchanges without an answer, and none with one. */
 #define GIVE_UP_AFTER 100
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal)
+{
+    interrupted = signal;
+}
 
 struct slot {
     CURL *curl;
@@ -200,6 +209,8 @@ static int64_t now(void)
 static int start_due(struct burst *burst, int64_t *ret_wait_usec, struct error *error)
 {
     *ret_wait_usec = USEC_PER_SEC / 10;
+    if (interrupted)
+        return EX_OK;
     for (size_t i = 0; i < burst->n_slots && burst->started < burst->n; i++) {
         int64_t due_usec = burst->start_usec + pace_due_usec(&burst->pace, burst->started) - now();
         int status;
@@ -238,10 +249,15 @@ static bool is_hopeless(const struct burst *burst)
     return burst->n_unanswered >= GIVE_UP_AFTER && burst->n_unanswered == burst->ended;
 }
 
+static bool is_over(const struct burst *burst)
+{
+    return burst->ended == (interrupted ? burst->started : burst->n) || is_hopeless(burst);
+}
+
 static int run(struct burst *burst, struct error *error)
 {
     burst->start_usec = now();
-    while (burst->ended < burst->n && !is_hopeless(burst)) {
+    while (!is_over(burst)) {
         int64_t wait_usec;
         int n_running, n_left;
         CURLMsg *message;
@@ -270,6 +286,19 @@ static int run(struct burst *burst, struct error *error)
     burst->end_usec = now();
     show_progress(burst, true);
     return EX_OK;
+}
+
+static int run_until_interrupted(struct burst *burst, struct error *error)
+{
+    /* A second Ctrl-C ends the program at once. */
+    struct sigaction once = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}, old;
+    int status;
+
+    interrupted = 0;
+    sigaction(SIGINT, &once, &old);
+    status = run(burst, error);
+    sigaction(SIGINT, &old, NULL);
+    return status;
 }
 
 /* ---- the summary ---- */
@@ -305,10 +334,12 @@ static void summarize_json(const struct burst *burst, struct buf *out)
     else
         buf_append_text(out, "null");
     buf_append_format(out,
-        ",\"seconds\":%.3f,\"per_second\":%.1f,\"ms_p50\":%.3f,\"ms_p90\":%.3f,\"ms_p99\":%.3f,"
+        ",\"interrupted\":%s,\"seconds\":%.3f,\"per_second\":%.1f,\"ms_p50\":%.3f,\"ms_p90\":%.3f,"
+        "\"ms_p99\":%.3f,"
         "\"ms_max\":%.3f}\n",
-        seconds, (double)burst->ended / seconds, milliseconds(burst, 50), milliseconds(burst, 90),
-        milliseconds(burst, 99), milliseconds(burst, 100));
+        interrupted ? "true" : "false", seconds, (double)burst->ended / seconds,
+        milliseconds(burst, 50), milliseconds(burst, 90), milliseconds(burst, 99),
+        milliseconds(burst, 100));
 }
 
 static void summarize_text(const struct burst *burst, struct buf *out)
@@ -329,7 +360,10 @@ static void summarize_text(const struct burst *burst, struct buf *out)
             milliseconds(burst, 50), milliseconds(burst, 90), milliseconds(burst, 99),
             milliseconds(burst, 100));
     if (burst->ended < burst->n)
-        buf_append_format(out, "given up: nobody answers\n");
+        buf_append_format(out,
+            interrupted ? "interrupted: %" PRIu64 " of %" PRIu64 " were sent\n"
+                        : "given up after %" PRIu64 " of %" PRIu64 ": nobody answers\n",
+            burst->ended, burst->n);
 }
 
 static int exit_status(const struct burst *burst)
@@ -340,7 +374,7 @@ static int exit_status(const struct burst *burst)
         n_good += burst->statuses[i];
     if (n_good == burst->n)
         return EX_OK;
-    return burst->n_unanswered == burst->ended ? EX_UNAVAILABLE : CTL_REFUSED;
+    return burst->ended > 0 && burst->n_unanswered == burst->ended ? EX_UNAVAILABLE : CTL_REFUSED;
 }
 
 int send_burst(const struct send_options *options, const struct send_target *target,
@@ -361,7 +395,7 @@ int send_burst(const struct send_options *options, const struct send_target *tar
     if (status == EX_OK)
         status = set_up(burst, error);
     if (status == EX_OK)
-        status = run(burst, error);
+        status = run_until_interrupted(burst, error);
     clean_up(burst);
     if (status != EX_OK)
         return status;

@@ -87,6 +87,13 @@ static void append_intake(const json_t *status, struct buf *out)
     buf_append_text(out, gap[0] == '\0' ? "" : "\n");
 }
 
+static const char *disk_state(const json_t *store)
+{
+    if (field_is_true(store, "disk_full"))
+        return ", FULL: nothing is accepted";
+    return field_is_true(store, "below_floor") ? ", BELOW ITS FLOOR: nothing is accepted" : "";
+}
+
 static void append_store(const json_t *status, struct buf *out)
 {
     const json_t *store = field_object(status, "store");
@@ -97,8 +104,7 @@ static void append_store(const json_t *status, struct buf *out)
         field_number(store, "deliveries"), field_number(store, "ids"),
         format_bytes((uint64_t)field_number(store, "bytes"), bytes),
         format_bytes((uint64_t)field_number(store, "wal_bytes"), wal),
-        format_bytes((uint64_t)field_number(store, "disk_free"), disk),
-        field_is_true(store, "below_floor") ? ", BELOW ITS FLOOR: nothing is accepted" : "");
+        format_bytes((uint64_t)field_number(store, "disk_free"), disk), disk_state(store));
     if (field_number(store, "commits") > 0)
         text_append_row(out, "", "%" PRIi64 " commits, %s each", field_number(store, "commits"),
             format_milliseconds(field_real(store, "commit_ms"), commit));

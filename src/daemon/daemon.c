@@ -292,6 +292,7 @@ static int start(struct daemon *daemon)
         .path = daemon->config->store.path,
         .clock = clock_system(),
         .disk_floor = daemon->config->store.disk_floor,
+        .reserve = STORE_RESERVE,
     };
     if (daemon_ensure_descriptors(daemon->config, &error) < 0)
         status = EX_CONFIG;

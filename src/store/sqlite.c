@@ -3,9 +3,9 @@
  *
  * Open does in this order: lock, make the file, look at what it is, WAL with full sync (read back,
  * since a pragma that is not understood is silently ignored), migrate, bring home and sync what an
- * earlier process left in the WAL. Only then does anybody get to see the store: what an earlier
- * process failed to sync may be visible from the page cache, and answering "duplicate" for it
- * before it is on disk would break G1.
+ * earlier process left in the WAL, sync the directory that now holds the WAL. Only then does
+ * anybody get to see the store: what an earlier process failed to sync may be visible from the page
+ * cache, and answering "duplicate" for it before it is on disk would break G1.
  *
  * The database file is never opened or closed here behind SQLite's back once it has it open:
  * closing any descriptor of it would drop the process's POSIX locks. Hence the lock file.
@@ -32,6 +32,7 @@ static void close_store(struct sqlite_store *store, bool checkpoint)
     db_close(&store->db, checkpoint);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
+    reserve_done(&store->disk.reserve);
     free(store->path);
     free(store->wal_path);
     free(store);
@@ -140,20 +141,78 @@ static int load_state(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
-static int bring_up(struct sqlite_store *store, struct error *error)
+static int open_database(struct sqlite_store *store, struct error *error)
 {
     struct db *db = &store->db;
     int r;
 
-    if ((r = sqlite_lock(store->path, &store->lock_fd, error)) < 0 ||
-        (r = db_open(db, store->path, SQLITE_OPEN_READWRITE, WRITER_CACHE_KIB, error)) < 0 ||
+    if ((r = db_open(db, store->path, SQLITE_OPEN_READWRITE, WRITER_CACHE_KIB, error)) < 0 ||
         (r = schema_check(db, schema_n_steps, error)) < 0 ||
         (r = set_up_durability(db, error)) < 0 ||
-        (r = schema_migrate(db, schema_steps, schema_n_steps, error)) < 0 ||
-        (r = wal_bring_home(store, error)) < 0 || (r = load_state(store, error)) < 0)
+        (r = schema_migrate(db, schema_steps, schema_n_steps, error)) < 0)
+        return r;
+    return 0;
+}
+
+/* A full disk is no reason not to start: what is accepted already must go on to the sinks. */
+static int heal(struct sqlite_store *store, struct error *error)
+{
+    int r = wal_bring_home(store, error);
+
+    if (r == -ENOSPC && room_give_all(store))
+        r = wal_bring_home(store, error);
+    if (r != -ENOSPC)
+        return r;
+    store->disk.leftovers = true;
+    return 0;
+}
+
+/* By now SQLite has made the WAL. It syncs the directory of what it makes, but with the first
+ * commit and without looking at the result: a WAL whose name is lost in a power cut takes
+ * acknowledged deliveries with it. */
+static int sync_directory(const struct sqlite_store *store, struct error *error)
+{
+    int r = fd_sync_parent(store->path);
+
+    return r < 0 ? error_errno(error, -r, "cannot sync the directory") : 0;
+}
+
+static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *error)
+{
+    int r;
+
+    if ((r = sqlite_lock(store->path, &store->lock_fd, error)) < 0 ||
+        (r = reserve_init(&store->disk.reserve, store->path, reserve, error)) < 0)
+        return r;
+    reserve_look(&store->disk.reserve);
+    r = open_database(store, error);
+    if (r == -ENOSPC && room_give_all(store)) {
+        db_close(&store->db, false);
+        r = open_database(store, error);
+    }
+    if (r < 0 || (r = heal(store, error)) < 0 || (r = sync_directory(store, error)) < 0 ||
+        (r = load_state(store, error)) < 0)
         return r;
     wal_watch(store);
+    if (store->disk.reserve.held > store->disk.reserve.want)
+        reserve_shrink(&store->disk.reserve, store->disk.reserve.want);
+    room_look(store);
     return 0;
+}
+
+/* What an operator can do about a store that does not open, where the error does not say it. */
+static const char *advice(int r)
+{
+    switch (r) {
+    case -EBADMSG:
+        return "; restore a backup, or move it and its -wal away to begin anew";
+    case -EIO:
+        return "; see what the kernel says of the disk, or restore a backup";
+    case -ENOSPC:
+        return "; free some room on its disk";
+    default:
+        return "";
+    }
 }
 
 int store_open_sqlite(
@@ -173,11 +232,13 @@ int store_open_sqlite(
         store->wal_path = NULL;
         return error_set(error, ENOMEM, "out of memory");
     }
-    r = bring_up(store, error);
+    r = bring_up(store, options->reserve, error);
     if (r < 0) {
         error_prefix(error, "store %s", options->path);
-        return r;
+        return error_set(error, -r, "%s%s", error ? error->text : "", advice(r));
     }
+    if (error)
+        *error = (struct error)ERROR_INIT; /* of what succeeded in the end */
     *ret_store = &TAKE(store)->base;
     return 0;
 }

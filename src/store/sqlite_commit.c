@@ -160,8 +160,16 @@ enum store_result sqlite_commit(struct store *base, struct store_batch *batch, s
 {
     struct sqlite_store *store = sqlite_store(base);
     struct sqlite_state state = store->now;
-    int rc = apply(store, batch, &state, error);
+    int rc;
 
+    if (!room_is_settled(store, error))
+        return STORE_UNAVAILABLE;
+    rc = apply(store, batch, &state, error);
+    /* With the reserve given back settles have room; appends are refused now. */
+    if (room_ran_out(store, rc) && db_roll_back(&store->db, STORE_OK, error) == STORE_OK) {
+        state = store->now;
+        rc = apply(store, batch, &state, error);
+    }
     if (rc != SQLITE_OK)
         return db_roll_back(&store->db, explain(&store->db, rc, error), error);
     store->now = state;

@@ -153,6 +153,8 @@ int db_pragma(struct db *db, const char *sql, char *buffer, size_t size, struct 
 /* Which errno a code comes closest to. Those that are not EIO or EBADMSG left the disk sound. */
 static int code_errno(int rc)
 {
+    if (rc == SQLITE_IOERR_SHMSIZE) /* the -shm file cannot grow */
+        return ENOSPC;
     switch (rc & 0xff) {
     case SQLITE_FULL:
         return ENOSPC;

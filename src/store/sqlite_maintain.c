@@ -1,5 +1,5 @@
 /*
- * The room on the disk, and the way of the WAL back into the database.
+ * The way of the WAL back into the database.
  *
  * SQLite's own checkpoints are off: they would run inside somebody's commit. Here they run between
  * commits, after the verdicts are out. Each brings pages home and syncs the database, so they are
@@ -10,27 +10,33 @@
  *
  * A complete PASSIVE checkpoint lets the next commit start over at the beginning of the WAL, so
  * emptying the file is needed only to give its room back.
+ *
+ * A checkpoint can need as much room in the database as it brings home. So no more is left waiting
+ * than the reserve can let through (sqlite_room.c), whoever fills the disk. What an earlier process
+ * left is brought home at open; where even the reserve does not suffice for that, the store is open
+ * but takes nothing, and it is tried again once a second.
  */
 
 #include "store/sqlite_store.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
 /* Frames are pages of 4 KiB. */
+#define FRAME_BYTES 4096
 #define IDLE_FRAMES 1024     /* 4 MiB: brought home as soon as nothing waits */
 #define LOAD_FRAMES 8192     /* 32 MiB: brought home between two batches */
 #define PATIENT_FRAMES 16384 /* 64 MiB: and readers are waited for */
 #define LIMIT_FRAMES 65536   /* 256 MiB: nothing more is accepted */
+#define SCANT_FRAMES 64      /* 256 KiB: less is not worth a sync, however small the disk */
 
 /* Readers that did not leave are waited for again after so many more. */
 #define RETRY_FRAMES 2048
 
 /* Nothing came for so long: whatever waits is brought home, for a quick start after a crash. */
 #define QUIET_USEC (USEC_PER_SEC / 2)
+
+/* After the disk was too full for it. */
+#define RETRY_USEC USEC_PER_SEC
 
 /* ---- the WAL ---- */
 
@@ -86,7 +92,11 @@ int wal_bring_home(struct sqlite_store *store, struct error *error)
     rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
     if (rc == SQLITE_OK && file && file->pMethods)
         rc = file->pMethods->xSync(file, SQLITE_SYNC_FULL);
-    return db_errno(db, rc, error, "sync the database");
+    if (rc != SQLITE_OK)
+        return db_errno(db, rc, error, "sync the database");
+    store->wal.frames = 0;
+    store->wal.home = 0;
+    return 0;
 }
 
 /* Brings home what a reader may still hold back, waiting for it a little. */
@@ -104,105 +114,70 @@ static int checkpoint_patiently(struct sqlite_store *store)
     return rc;
 }
 
+/* How many frames may wait under load. */
+static uint64_t load_frames(const struct sqlite_disk *disk)
+{
+    uint64_t held = disk->reserve.held;
+    uint64_t frames = (held > 0 ? held / 4 * 3 : disk->free_bytes / 2) / FRAME_BYTES;
+
+    if (frames > LOAD_FRAMES)
+        return LOAD_FRAMES;
+    return frames > SCANT_FRAMES ? frames : SCANT_FRAMES;
+}
+
+static int bring_some_home(struct sqlite_store *store, bool idle)
+{
+    struct sqlite_wal *wal = &store->wal;
+    uint64_t waiting = wal->frames - wal->home;
+    bool is_quiet = idle && clock_monotonic(store->clock) - wal->last_commit_usec >= QUIET_USEC;
+    uint64_t most = load_frames(&store->disk);
+    bool complete;
+
+    if (wal->frames >= wal->patient_frames || wal->frames >= LIMIT_FRAMES)
+        return checkpoint_patiently(store);
+    if (waiting >= (idle && most > IDLE_FRAMES ? IDLE_FRAMES : most) || (is_quiet && waiting > 0))
+        return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, &complete);
+    return SQLITE_OK;
+}
+
+static enum store_result bring_leftovers_home(struct sqlite_store *store, struct error *error)
+{
+    int r = wal_bring_home(store, error);
+
+    if (r == -ENOSPC || r == -EBUSY || r == -ENOMEM)
+        return STORE_UNAVAILABLE;
+    if (r < 0)
+        return STORE_FAILED;
+    store->disk.leftovers = false;
+    return STORE_OK;
+}
+
 enum store_result sqlite_maintain(struct store *base, bool idle, struct error *error)
 {
     struct sqlite_store *store = sqlite_store(base);
     struct sqlite_wal *wal = &store->wal;
-    uint64_t waiting = wal->frames - wal->home;
-    bool is_quiet = idle && clock_monotonic(store->clock) - wal->last_commit_usec >= QUIET_USEC;
-    bool complete;
-    int rc = SQLITE_OK;
-
-    if (wal->frames >= wal->patient_frames || wal->frames >= LIMIT_FRAMES)
-        rc = checkpoint_patiently(store);
-    else if (waiting >= (idle ? IDLE_FRAMES : LOAD_FRAMES) || (is_quiet && waiting > 0))
-        rc = checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, &complete);
-    return db_result(&store->db, rc, error, "bring the WAL home");
-}
-
-/* ---- room ---- */
-
-/* Of the room above the floor, the share that is given out unseen: one in so many. */
-#define UNSEEN_SHARE 8
-
-/* From any thread. */
-static void judge_disk(struct sqlite_store *store)
-{
-    struct sqlite_disk *disk = &store->disk;
-    struct statvfs room;
-    uint64_t free_bytes;
-
-    if (statvfs(store->path, &room) < 0)
-        return; /* what was true before is the best guess; a full disk says so itself */
-    free_bytes = (uint64_t)room.f_bavail * room.f_frsize;
-    disk->free_bytes = free_bytes;
-    disk->below_floor = rule_is_below_floor(disk->below_floor, free_bytes, disk->floor);
-}
-
-static bool is_look_due(const struct sqlite_disk *disk, int64_t now)
-{
-    uint64_t above = disk->free_bytes > disk->floor ? disk->free_bytes - disk->floor : 0;
-
-    return now >= disk->next_look_usec ||
-           (!disk->below_floor && disk->unseen_bytes > above / UNSEEN_SHARE);
-}
-
-static void look_at_disk(struct sqlite_store *store)
-{
     int64_t now = clock_monotonic(store->clock);
+    enum store_result result;
+    int rc;
 
-    if (!is_look_due(&store->disk, now))
-        return;
-    store->disk.next_look_usec = now + USEC_PER_SEC;
-    store->disk.unseen_bytes = 0;
-    judge_disk(store);
-}
-
-bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *error)
-{
-    store->disk.unseen_bytes += bytes;
-    look_at_disk(store);
-    if (store->disk.below_floor) {
-        error_set(error, ENOSPC,
-            "%" PRIu64 " bytes are free on the store's disk, less than store.disk_floor (%" PRIu64
-            "); free some",
-            (uint64_t)store->disk.free_bytes, store->disk.floor);
-        return false;
+    if (idle)
+        room_look(store);
+    if (now < wal->retry_usec)
+        return STORE_OK;
+    if (store->disk.leftovers) {
+        result = bring_leftovers_home(store, error);
+    } else {
+        rc = bring_some_home(store, idle);
+        if (room_ran_out(store, rc))
+            rc = bring_some_home(store, idle);
+        result = db_result(&store->db, rc, error, "bring the WAL home");
     }
-    if (store->wal.frames >= LIMIT_FRAMES) {
-        error_set(error, EBUSY,
-            "another program reads the database and keeps its WAL of %" PRIu64
-            " pages from being brought home; stop it",
-            store->wal.frames);
-        return false;
-    }
-    return true;
+    if (result == STORE_UNAVAILABLE)
+        wal->retry_usec = now + RETRY_USEC;
+    return result;
 }
 
-static uint64_t file_size(const char *path)
+bool wal_is_too_long(const struct sqlite_store *store)
 {
-    struct stat status;
-
-    return stat(path, &status) < 0 ? 0 : (uint64_t)status.st_size;
-}
-
-void sqlite_measure(struct sqlite_store *store, struct store_stats *stats)
-{
-    judge_disk(store);
-    stats->bytes = file_size(store->path);
-    stats->wal_bytes = file_size(store->wal_path);
-    stats->disk_free = store->disk.free_bytes;
-    stats->below_floor = store->disk.below_floor;
-}
-
-void sqlite_get_stats(struct store *base, struct store_stats *ret_stats)
-{
-    struct sqlite_store *store = sqlite_store(base);
-
-    *ret_stats = (struct store_stats){
-        .head = store->now.head,
-        .deliveries = store->now.head - store->now.pruned_deliveries,
-        .ids = store->now.head - store->now.forgotten_ids,
-    };
-    sqlite_measure(store, ret_stats);
+    return store->wal.frames >= LIMIT_FRAMES;
 }

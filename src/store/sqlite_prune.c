@@ -287,13 +287,15 @@ enum store_result sqlite_prune(struct store *base, const struct store_retention 
     int rc;
 
     *ret_more = false;
-    if (!store->active_known || !rule_may_prune(&store->time, store->clock, error))
+    if (!store->active_known || store->disk.leftovers ||
+        !rule_may_prune(&store->time, store->clock, error))
         return STORE_OK;
     rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
     if (rc == SQLITE_OK)
         rc = prune_step(store, retention, &state, &sweep, &more);
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
+    (void)room_ran_out(store, rc); /* the next round will do better */
     if (rc != SQLITE_OK)
         return db_roll_back(db, db_result(db, rc, error, "prune"), error);
     store->now = state;

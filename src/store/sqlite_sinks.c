@@ -1,5 +1,8 @@
 /*
  * The sinks the store knows: registering, which are active, reading one.
+ *
+ * Where nothing changes nothing is written, so that a start with the same sinks as before needs no
+ * room on the disk.
  */
 
 #include "store/sqlite_store.h"
@@ -76,6 +79,7 @@ enum store_result sqlite_register_sink(
         rc = sinks_load(db, (uint32_t)id, &sink);
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
+    (void)room_ran_out(store, rc);
     if (rc != SQLITE_OK)
         return db_roll_back(db, db_result(db, rc, error, "register a sink"), error);
     store->now = state;
@@ -83,19 +87,39 @@ enum store_result sqlite_register_sink(
     return STORE_OK;
 }
 
+/* Whether exactly these are active; `ids` are distinct. */
+static int is_active_set(struct db *db, const uint32_t *ids, size_t n, bool *ret_same)
+{
+    int64_t count = 0, active = 0;
+    bool same;
+    int rc = db_get_int(db, SQL_SINK_COUNT_ACTIVE, DB_NO_VALUES, &count);
+
+    same = rc == SQLITE_OK && count == (int64_t)n;
+    for (size_t i = 0; rc == SQLITE_OK && same && i < n; i++) {
+        rc = db_get_int(db, SQL_SINK_IS_ACTIVE, DB_VALUES(DB_INT(ids[i])), &active);
+        same = rc == SQLITE_OK && active != 0;
+    }
+    *ret_same = same;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 enum store_result sqlite_set_active_sinks(
     struct store *base, const uint32_t *ids, size_t n, struct error *error)
 {
     struct sqlite_store *store = sqlite_store(base);
     struct db *db = &store->db;
+    bool same = false;
     int rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
 
     if (rc == SQLITE_OK)
+        rc = is_active_set(db, ids, n, &same);
+    if (rc == SQLITE_OK && !same)
         rc = db_run(db, SQL_SINK_DEACTIVATE, DB_NO_VALUES);
-    for (size_t i = 0; rc == SQLITE_OK && i < n; i++)
+    for (size_t i = 0; rc == SQLITE_OK && !same && i < n; i++)
         rc = db_run(db, SQL_SINK_ACTIVATE, DB_VALUES(DB_INT(ids[i])));
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
+    (void)room_ran_out(store, rc);
     if (rc != SQLITE_OK)
         return db_roll_back(db, db_result(db, rc, error, "name the active sinks"), error);
     store->active_known = true;
@@ -105,13 +129,15 @@ enum store_result sqlite_set_active_sinks(
 enum store_result sqlite_set_paused(
     struct store *base, uint32_t sink, bool paused, struct error *error)
 {
-    struct db *db = &sqlite_store(base)->db;
+    struct sqlite_store *store = sqlite_store(base);
+    struct db *db = &store->db;
     int rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
 
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_SINK_PAUSE, DB_VALUES(DB_INT(sink), DB_INT(paused)));
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
+    (void)room_ran_out(store, rc);
     if (rc != SQLITE_OK)
         return db_roll_back(db, db_result(db, rc, error, "pause a sink"), error);
     return STORE_OK;

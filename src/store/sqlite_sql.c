@@ -113,7 +113,9 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_SINK_MARKS] = "DELETE FROM marks WHERE settled >"
                        " (SELECT frontier FROM sinks WHERE id = ?1)",
     [SQL_SINK_DEACTIVATE] = "UPDATE sinks SET active = 0 WHERE active <> 0",
-    [SQL_SINK_ACTIVATE] = "UPDATE sinks SET active = 1 WHERE id = ?1",
+    [SQL_SINK_ACTIVATE] = "UPDATE sinks SET active = 1 WHERE id = ?1 AND active <> 1",
+    [SQL_SINK_IS_ACTIVE] = "SELECT active FROM sinks WHERE id = ?1",
+    [SQL_SINK_COUNT_ACTIVE] = "SELECT count(*) FROM sinks WHERE active <> 0",
     [SQL_SINK_ADVANCE] = "UPDATE sinks SET frontier = ?2, delivered = delivered + ?3,"
                          " filtered = filtered + ?4, requeued = requeued + ?5,"
                          " dropped = dropped + ?6 WHERE id = ?1",

@@ -9,6 +9,7 @@
  */
 
 #include "store/backend.h"
+#include "store/reserve.h"
 #include "store/rules.h"
 #include "store/sqlite_db.h"
 
@@ -38,6 +39,13 @@ struct sqlite_disk {
     uint64_t floor;              /* set before the store is shared */
     _Atomic uint64_t free_bytes; /* this and the next: as last seen, by any thread */
     _Atomic bool below_floor;
+    /* A write met a disk without any room. Until there is enough for the floor and for what the
+     * reserve lacks, nothing new is accepted. */
+    _Atomic bool full;
+    /* What an earlier process left in the WAL is not home, for want of room. Until it is, nothing
+     * is answered, not even what is known: it may not be on the disk. */
+    _Atomic bool leftovers;
+    struct reserve reserve; /* its `held` is the writer's to change */
     uint64_t unseen_bytes;  /* taken since the last look; the writer's */
     int64_t next_look_usec; /* monotonic; the writer's */
 };
@@ -48,6 +56,7 @@ struct sqlite_wal {
     uint64_t home;            /* of these are in the database already */
     uint64_t patient_frames;  /* from this length on readers are waited for */
     int64_t last_commit_usec; /* monotonic */
+    int64_t retry_usec;       /* monotonic; before that the disk is known to be too full */
 };
 
 /* A walk over all ids, in steps (sqlite_ids.c). */
@@ -141,18 +150,38 @@ enum store_result sqlite_prune(struct store *store, const struct store_retention
 /* Reads the last mark; id 0 when there is none. */
 int marks_load_last(struct db *db, struct sqlite_mark *ret_mark);
 
-/* ---- sqlite_maintain.c: disk space and WAL ---- */
+/* ---- sqlite_maintain.c: the WAL ---- */
 
 enum store_result sqlite_maintain(struct store *store, bool idle, struct error *error);
 
-/* Brings all of the WAL home, empties it and syncs the database file; for open. */
+/* Brings all of the WAL home, empties it and syncs the database file; for what an earlier process
+ * left. */
 int wal_bring_home(struct sqlite_store *store, struct error *error);
 
 /* Starts counting frames. */
 void wal_watch(struct sqlite_store *store);
 
+/* Whether readers kept so much from coming home that nothing more may be taken. */
+bool wal_is_too_long(const struct sqlite_store *store);
+
+/* ---- sqlite_room.c: room on the disk ---- */
+
 /* Whether appends of so many bytes may be taken; `error` says why not. */
 bool sqlite_has_room(struct sqlite_store *store, uint64_t bytes, struct error *error);
+
+/* Whether anything at all may be answered; `error` says why not. */
+bool room_is_settled(const struct sqlite_store *store, struct error *error);
+
+/* To be told every rc of a write. When it says that the disk is full, this is noted and the reserve
+ * is given back; true when something was, so that it is worth another try. */
+bool room_ran_out(struct sqlite_store *store, int rc);
+
+/* Gives back all of the reserve, for a start that does not succeed without; false: there was
+ * nothing to give. */
+bool room_give_all(struct sqlite_store *store);
+
+/* Looks at the disk again, if that is due, and makes the reserve when there is room for it. */
+void room_look(struct sqlite_store *store);
 
 void sqlite_get_stats(struct store *store, struct store_stats *ret_stats);
 

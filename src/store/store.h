@@ -27,7 +27,9 @@
  * Failure. A commit that could not be synced latches the store: from then on everything answers
  * STORE_FAILED, and the process must stop; what the disk holds is settled at the next open, before
  * anything is answered (pitfalls: after an fsync error the row may come back). A full disk or a
- * lock is STORE_UNAVAILABLE: nothing of the batch happened, and a later one may succeed.
+ * lock is STORE_UNAVAILABLE: nothing of the batch happened, and a later one may succeed. A disk met
+ * full makes the store give its reserve back, so that settles can go on; appends are refused until
+ * there is room for it again.
  *
  * Not done here: no threads, no log, no parsing of bodies, no notion of retry or filter.
  */
@@ -61,15 +63,23 @@ struct store_options {
     const char *path;          /* borrowed during store_open */
     const struct clock *clock; /* borrowed for the store's life */
     uint64_t disk_floor; /* bytes that must stay free on the file system to accept; 0: no floor */
+    uint64_t reserve;    /* bytes kept back in <path>.reserve for a full disk; 0: none */
 };
+
+/* What the daemon keeps back. So that a full disk cannot keep the WAL from coming home: 32 MiB of
+ * it may wait (sqlite_maintain.c), a batch adds its bodies (STORE_BATCH_BYTES), and as much again
+ * is for its other pages and for settles while the disk stays full. */
+#define STORE_RESERVE ((uint64_t)48 << 20)
 
 /* Opens or creates, locks against a second process (<path>.lock), migrates forward, verifies that
  * commits are durable, and checkpoints and syncs what an earlier process left in the WAL. A store
- * of a newer schema is refused. */
+ * of a newer schema is refused. On a full disk the reserve is given back; if what was left in the
+ * WAL cannot be brought home even so, the store is open, refuses everything, and tries again in
+ * store_maintain. */
 int store_open_sqlite(
     const struct store_options *options, struct store **ret_store, struct error *error);
 
-/* Keeps everything in memory; `path` and `disk_floor` are ignored. */
+/* Keeps everything in memory; `path`, `disk_floor` and `reserve` are ignored. */
 int store_open_memory(
     const struct store_options *options, struct store **ret_store, struct error *error);
 
@@ -194,9 +204,9 @@ struct store_batch {
 /* Applies a batch in one transaction with one sync. Appends are judged in the given order, also
  * against earlier ones of the same batch; a row that cannot be stored (too big) is refused alone.
  * On STORE_OK every verdict is set and durable. Otherwise nothing happened and every verdict is
- * STORE_VERDICT_REFUSED. While the disk is below its floor, appends are refused one by one (not
- * duplicates of what is stored) and settles are applied. `error` says why, also when STORE_OK came
- * with refused appends. */
+ * STORE_VERDICT_REFUSED. While the disk is below its floor or was full, appends are refused one by
+ * one (not duplicates of what is stored) and settles are applied. `error` says why, also when
+ * STORE_OK came with refused appends. */
 enum store_result store_commit(struct store *store, struct store_batch *batch, struct error *error);
 
 /* Keeps the WAL short; to be called after verdicts are published, off their path. `idle` says that
@@ -233,8 +243,10 @@ struct store_stats {
     uint64_t bytes;      /* of the database file */
     uint64_t wal_bytes;
     uint64_t disk_free;
+    uint64_t reserve; /* bytes held back */
     bool below_floor;
-    bool failed; /* latched */
+    bool disk_full; /* it was met full, and there is not yet room for all again */
+    bool failed;    /* latched */
 };
 
 void store_get_stats(struct store *store, struct store_stats *ret_stats);

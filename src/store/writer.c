@@ -13,6 +13,7 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -48,6 +49,7 @@ struct store_writer {
     struct store_work *batch[STORE_BATCH_MAX];
     bool failed; /* the store latched and `failed` was told */
     struct log_state unavailable;
+    bool lacks_room;         /* it is unavailable for want of room on the disk */
     bool settled_down;       /* tidied up since the last work */
     int64_t next_prune_usec; /* monotonic */
 };
@@ -67,6 +69,12 @@ static void tell_failed(struct store_writer *writer, const struct error *error)
     writer->options.failed(writer->options.context, error);
 }
 
+static bool is_without_room(const struct store_writer *writer, struct store_stats *ret_stats)
+{
+    store_get_stats(writer->options.store, ret_stats);
+    return ret_stats->below_floor || ret_stats->disk_full;
+}
+
 /* One line on the way into unavailability and one on the way out, now and then. The error is set
  * whenever the store could not take what it normally takes, also where that touched no append of
  * the batch; a body that is too big says nothing about the store. */
@@ -75,12 +83,17 @@ static void note_availability(
 {
     const bool is_unavailable = result != STORE_OK || (error->code != 0 && error->code != EFBIG);
     const int64_t now = clock_monotonic(writer->options.clock);
+    struct store_stats stats;
     struct log_rest rest;
     enum log_state_line line;
     uint64_t left_out = 0;
 
     atomic_store_explicit(
         &writer->stats.unavailable_at_usec, is_unavailable ? now : 0, memory_order_relaxed);
+    if (!is_unavailable)
+        writer->lacks_room = false;
+    else if (!writer->lacks_room && result != STORE_FAILED)
+        writer->lacks_room = is_without_room(writer, &stats);
     line =
         log_state_step(&writer->unavailable, is_unavailable, now, UNAVAILABLE_LOG_USEC, &left_out);
     log_rest_tell(&rest, left_out);
@@ -244,14 +257,35 @@ static void note_upkeep(
 {
     if (result == STORE_FAILED)
         tell_failed(writer, error);
+    else if (result == STORE_UNAVAILABLE && error->code == ENOSPC)
+        note_availability(writer, result, error);
+}
+
+/* A full disk is noticed before anybody is refused, and its end before anybody asks again. */
+static void look_for_room(struct store_writer *writer)
+{
+    struct error error = ERROR_INIT;
+    struct store_stats stats;
+
+    if (!is_without_room(writer, &stats)) {
+        if (writer->lacks_room)
+            note_availability(writer, STORE_OK, &error);
+        return;
+    }
+    error_set(&error, ENOSPC, "%" PRIu64 " bytes are free on the store's disk, which is too little",
+        stats.disk_free);
+    note_availability(writer, STORE_UNAVAILABLE, &error);
 }
 
 static void maintain(struct store_writer *writer, bool idle)
 {
     struct error error = ERROR_INIT;
 
-    if (!writer->failed)
-        note_upkeep(writer, store_maintain(writer->options.store, idle, &error), &error);
+    if (writer->failed)
+        return;
+    note_upkeep(writer, store_maintain(writer->options.store, idle, &error), &error);
+    if (idle && writer->lacks_room && !writer->failed)
+        look_for_room(writer);
 }
 
 static void prune_if_due(struct store_writer *writer, bool busy)
@@ -292,9 +326,10 @@ static void wait_for_work(struct store_writer *writer)
     struct pollfd fd = {.fd = writer->mailbox.fd, .events = POLLIN};
     int timeout = patience(writer);
 
-    /* When nothing came the loop tidies up on its way back here. */
+    /* When nothing came the loop tidies up on its way back here; without room it does so again and
+     * again, for that is how room is noticed. */
     if (poll(&fd, 1, timeout) == 0 && timeout > 0)
-        writer->settled_down = true;
+        writer->settled_down = !writer->lacks_room;
 }
 
 /* ---- the thread ---- */
@@ -303,6 +338,7 @@ static void *run(void *argument)
 {
     struct store_writer *writer = argument;
 
+    look_for_room(writer);
     for (;;) {
         /* Read before the mailbox: what was posted before the stop is then seen in it. */
         bool is_stopping = atomic_load(&writer->stopping);

@@ -14,8 +14,9 @@
  * On STORE_FAILED the writer tells `failed` once; everything waiting and everything posted later
  * comes back at once with STORE_FAILED, appends refused (G2), calls not run, and the daemon exits.
  *
- * It logs when the store becomes unavailable and when it is back, one line each; not the failure
- * itself, which `failed` passes on. Pruning and checkpoints are done here between batches.
+ * It logs when the store becomes unavailable and when it is back, one line each; a full disk also
+ * when nothing is posted; not the failure itself, which `failed` passes on. Pruning and checkpoints
+ * are done here between batches.
  */
 
 #include "store/store.h"

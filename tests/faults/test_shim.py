@@ -83,6 +83,13 @@ def test_delay(shim):
     assert time.monotonic() - begin >= 0.3
 
 
+def test_a_delay_leaves_the_rest_to_later_rules(shim):
+    shim.arm(["fdatasync"], "delay", 0.01, times=0)
+    shim.arm(["fdatasync"], "fail", "EIO", nth=2, slot=1)
+    assert exercise(shim, "fdatasync", "fdatasync")[1] == ["fdatasync 0", "fdatasync -1 EIO"]
+    assert (shim.struck(0), shim.struck(1)) == (2, 1)
+
+
 @pytest.mark.parametrize("action, size", [("kill-before", 0), ("kill-half", 4), ("kill-after", 8)])
 def test_kill(shim, action, size):
     shim.arm(["write"], action, nth=2)

@@ -537,7 +537,7 @@ def test_pause(admin, command, said):
 
 
 def test_prune(admin):
-    assert ctl(admin, "prune").stdout == "pruned\n"
+    assert ctl(admin, "prune").stdout == "removed 0 deliveries and 0 ids\n"
     assert admin.actions == [("/v1/prune", {})]
 
 

@@ -16,7 +16,9 @@
 
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +41,7 @@ static struct fake {
     uint64_t head;
     int64_t oldest_at;
     unsigned int prune_steps; /* that say there is more */
+    _Atomic bool hangs;       /* requests to a sink wait until it is false */
 
     struct dispatch_sink_stats stats;
 
@@ -86,7 +89,8 @@ static inline void fake_reset(void)
     fake.intake.reasons[REASON_ACCEPTED] = fake.endpoint.reasons[REASON_ACCEPTED] = 10;
     fake.intake.reasons[REASON_TOKEN_WRONG] = fake.endpoint.reasons[REASON_TOKEN_WRONG] = 3;
     fake.intake.reasons[REASON_PATH] = 2;
-    fake.store = (struct store_stats){.head = 10, .deliveries = 9, .ids = 10, .disk_free = 1000};
+    fake.store = (struct store_stats){
+        .head = 10, .deliveries = 9, .ids = 10, .disk_free = 1000, .reserve = 500};
     fake.head = 10;
     fake.sink = (struct store_sink){.id = FAKE_SINK,
         .frontier = 9,
@@ -173,6 +177,8 @@ int dispatch_request(struct dispatch *dispatch, const char *sink, enum dispatch_
         return error_set(error, ENOENT, "there is no sink %s", sink);
     if (fake.request_answer != 0)
         return error_set(error, fake.request_answer, "not now");
+    while (fake.hangs)
+        poll(NULL, 0, 1);
     fake.request = request;
     strcpy(fake.request_sink, sink);
     fake.n_request_seqs = n;
@@ -349,6 +355,12 @@ enum store_result store_writer_call(
 {
     call(NULL, context);
     return STORE_OK;
+}
+
+void store_get_stats(struct store *store, struct store_stats *ret_stats)
+{
+    *ret_stats =
+        (struct store_stats){.deliveries = 1000 - 10 * fake.pruned, .ids = 1000 - fake.pruned};
 }
 
 enum store_result store_prune(struct store *store, const struct store_retention *retention,

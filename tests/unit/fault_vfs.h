@@ -13,13 +13,15 @@
 enum fault_op {
     FAULT_SYNC,
     FAULT_WRITE, /* also truncation */
+    FAULT_SHM,   /* mapping more of the -shm file */
 };
 
 static struct fault {
     enum fault_op op;
     int code;
-    unsigned int at; /* fails when `count` reaches it; 0: never */
-    bool sticky;     /* and from then on */
+    unsigned int at;     /* fails when `count` reaches it; 0: never */
+    bool sticky;         /* and from then on */
+    bool (*holds)(void); /* fails only while this holds; NULL: always does */
     unsigned int count;
     bool hit;
     unsigned int syncs; /* in all */
@@ -39,7 +41,7 @@ static int fault_check(enum fault_op op)
 {
     if (op == FAULT_SYNC)
         fault.syncs++;
-    if (fault.at == 0 || op != fault.op)
+    if (fault.at == 0 || op != fault.op || (fault.holds && !fault.holds()))
         return SQLITE_OK;
     fault.count++;
     if (fault.count != fault.at && !(fault.sticky && fault.count > fault.at))
@@ -119,7 +121,9 @@ static int fault_characteristics(sqlite3_file *file)
 
 static int fault_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **map)
 {
-    return FAULT_REAL(xShmMap)(fault_real(file), page, size, extend, map);
+    int rc = extend ? fault_check(FAULT_SHM) : SQLITE_OK;
+
+    return rc != SQLITE_OK ? rc : FAULT_REAL(xShmMap)(fault_real(file), page, size, extend, map);
 }
 
 static int fault_shm_lock(sqlite3_file *file, int offset, int n, int flags)

@@ -30,6 +30,7 @@ static struct rig {
     _Atomic int64_t monotonic;
     struct clock clock;
     enum rig_backend backend;
+    uint64_t reserve; /* of stores opened from now on */
     struct store *store;
     struct store_reader *reader;
     struct error error;
@@ -56,7 +57,7 @@ static inline void rig_advance(int64_t usec)
 
 static inline int rig_open_error(uint64_t disk_floor, struct store **ret_store)
 {
-    const struct store_options options = {rig.path, &rig.clock, disk_floor};
+    const struct store_options options = {rig.path, &rig.clock, disk_floor, rig.reserve};
 
     rig.error = (struct error)ERROR_INIT;
     return rig.backend == RIG_SQLITE ? store_open_sqlite(&options, ret_store, &rig.error)

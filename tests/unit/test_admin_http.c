@@ -216,7 +216,8 @@ static const struct {
     {"POST", "/v1/retry", "{\"sink\":\"publish\",\"seqs\":[7,8]}", 200,
         "{\"done\":2,\"skipped\":2,\"busy\":3}"},
     {"POST", "/v1/pause", "{\"sink\":\"publish\"}", 200, "{\"status\":\"ok\"}"},
-    {"POST", "/v1/prune", "{}", 200, "{\"status\":\"ok\",\"more\":false}"},
+    {"POST", "/v1/prune", "{}", 200,
+        "{\"status\":\"ok\",\"deliveries\":10,\"ids\":1,\"more\":false}"},
     {"GET", "/v1/backup", "", 200,
         "{\"state\":\"none\",\"file\":null,\"bytes\":0,\"bytes_done\":0,\"started_at\":null,"
         "\"ended_at\":null,\"error\":null}"},
@@ -403,7 +404,8 @@ END_TEST
 START_TEST(test_prune_goes_on_while_there_is_more)
 {
     fake.prune_steps = 3;
-    ck_assert_int_eq(status_of(ask("POST", "/v1/prune", "{}")), 200);
+    ck_assert_str_eq(body_of(ask("POST", "/v1/prune", "{}")),
+        "{\"status\":\"ok\",\"deliveries\":40,\"ids\":4,\"more\":false}");
     ck_assert_uint_eq(fake.pruned, 4);
 }
 END_TEST
@@ -660,6 +662,55 @@ START_TEST(test_too_many_connections)
 }
 END_TEST
 
+#define RETRY                                                     \
+    "POST /v1/retry HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" \
+    "Content-Length: 29\r\n\r\n{\"sink\":\"publish\",\"seqs\":[7]}"
+
+/* A sink that hangs must not hide itself from those who look, nor may others that hang. */
+START_TEST(test_actions_that_wait_hold_up_nobody_who_looks)
+{
+    int fds[3];
+
+    fake.hangs = true;
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        fds[i] = connect_unix();
+        send_text(fds[i], RETRY);
+    }
+    ck_assert_int_eq(status_of(ask("GET", "/v1/status", "")), 200);
+    ck_assert_int_eq(status_of(ask("GET", "/readyz", "")), 200);
+    /* They are not late themselves: it is not they that are slow. */
+    fake.monotonic += 60 * USEC_PER_SEC;
+    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    close(fds[2]); /* gives up */
+    fake.hangs = false;
+    ck_assert_int_eq(status_of(read_answer(fds[0])), 200);
+    ck_assert_int_eq(status_of(read_answer(fds[1])), 200);
+    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+}
+END_TEST
+
+static void *let_go(void *context)
+{
+    (void)poll(NULL, 0, 50);
+    fake.hangs = false;
+    return NULL;
+}
+
+START_TEST(test_stop_while_an_action_waits)
+{
+    int fd = connect_unix();
+    pthread_t thread;
+
+    fake.hangs = true;
+    send_text(fd, RETRY);
+    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
+    admin_stop(TAKE(admin));
+    pthread_join(thread, NULL);
+    close(fd);
+}
+END_TEST
+
 START_TEST(test_connection_serves_many_requests)
 {
     int fd = connect_unix();
@@ -707,6 +758,8 @@ int main(void)
     tcase_add_test(limits, test_head_too_large);
     tcase_add_loop_test(limits, test_slow_clients_are_cut, 0, 4);
     tcase_add_test(limits, test_too_many_connections);
+    tcase_add_test(limits, test_actions_that_wait_hold_up_nobody_who_looks);
+    tcase_add_test(limits, test_stop_while_an_action_waits);
     tcase_add_test(limits, test_connection_serves_many_requests);
     suite_add_tcase(s, limits);
     tcase_add_checked_fixture(errors, setup, teardown);

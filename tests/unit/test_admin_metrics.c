@@ -82,6 +82,8 @@ static const char *const wanted[] = {
     "sasha_commit_batch_size_sum 5\nsasha_commit_batch_size_count 2\n",
     "\nsasha_commit_duration_seconds_sum 0.003000\nsasha_commit_duration_seconds_count 2\n",
     "\nsasha_store_disk_free_bytes 1000\n",
+    "\nsasha_store_disk_full 0\n",
+    "\nsasha_store_reserve_bytes 500\n",
     "\nsasha_sink_info{sink=\"publish\",type=\"exec\"} 1\n",
     "\nsasha_sink_delivered_total{sink=\"publish\"} 5\n",
     "\nsasha_sink_pending{sink=\"publish\"} 1\n",
@@ -185,6 +187,8 @@ static const struct {
     {{.unavailable_for_usec = USEC_INFINITY}, {.failed = true}, "failed"},
     {{.unavailable_for_usec = USEC_INFINITY}, {.below_floor = true, .disk_free = 77},
         "disk_floor: 77 bytes"},
+    {{.unavailable_for_usec = USEC_INFINITY},
+        {.disk_full = true, .below_floor = true, .disk_free = 77}, "was full: 77 bytes"},
     {{.store_error = "it is gone", .unavailable_for_usec = USEC_INFINITY}, {0}, "it is gone"},
 };
 

@@ -30,6 +30,7 @@ struct fake_store {
 };
 
 static struct fake_store fake;
+static _Atomic bool fake_disk_full; /* what the stats say */
 
 static enum store_result fake_result(struct error *error)
 {
@@ -84,6 +85,11 @@ static enum store_result fake_set_active(
     return fake_result(error);
 }
 
+static void fake_get_stats(struct store *store, struct store_stats *ret_stats)
+{
+    *ret_stats = (struct store_stats){.disk_full = fake_disk_full};
+}
+
 static void fake_close(struct store *store, bool failed)
 {
 }
@@ -94,6 +100,7 @@ static const struct store_ops fake_ops = {
     .commit = fake_commit,
     .maintain = fake_maintain,
     .prune = fake_prune,
+    .get_stats = fake_get_stats,
 };
 
 /* ---- what comes back ---- */
@@ -484,6 +491,25 @@ START_TEST(test_the_log_says_it_once)
 }
 END_TEST
 
+/* A full disk is told before anybody is refused, and its end before anybody asks again. */
+START_TEST(test_a_full_disk_is_told_without_a_delivery)
+{
+    const struct store_writer_stats *stats;
+
+    fake_disk_full = true;
+    start_fake();
+    stats = store_writer_stats(writer);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_int_gt(stats->unavailable_at_usec, 0);
+    fake_disk_full = false;
+    for (int i = 0; stats->unavailable_at_usec != 0; i++) {
+        ck_assert_int_lt(i, 5000);
+        usleep(1000);
+    }
+    store_writer_stop(writer);
+}
+END_TEST
+
 /* ---- threads ---- */
 
 #define N_THREADS 6
@@ -591,6 +617,7 @@ int main(void)
     tcase_add_test(errors, test_unavailable_is_for_one_batch);
     tcase_add_test(errors, test_a_call_after_the_latch_is_not_run);
     tcase_add_test(errors, test_the_log_says_it_once);
+    tcase_add_test(errors, test_a_full_disk_is_told_without_a_delivery);
     tcase_add_loop_test(threads, test_many_threads, 0, RIG_N_BACKENDS);
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);

@@ -55,10 +55,16 @@ BARS = [
     Bar("durable, no sinks ÷ peer without exec", "", 1.5, 2.0, ratio("durable", "peer")),
     Bar("durable ÷ verify", "", 0.65, 0.8, ratio("durable", "verify")),
     Bar("verify ÷ floor", "", 0.6, 0.75, ratio("verify", "floor")),
+    Bar("hooks ÷ bare spawn loop", "", 0.9, 0.97, ratio("hooks", "spawn")),
+    Bar("completed hooks ÷ peer's completed hooks", "", 1.2, 1.5, ratio("hooks-mark", "peer-mark")),
+    Bar("durable at 10 M ids ÷ durable at 0", "", 0.7, 0.9, ratio("ids-10m", "durable")),
+    _at_most("p99 at 5,000/s", "ms", 5, 2, figure("latency-5000", "p99_usec", 1e-3)),
     _at_most("p99 at saturation, 64 connections", "ms", 25, 10,
              figure("durable", "p99_usec", 1e-3)),
     _at_most("RSS idle", "MiB", 8, 5, figure("durable", "idle_mib")),
     _at_most("RSS saturated with 256 connections", "MiB", 32, 24, figure("durable-256", "rss_mib")),
+    _at_most("RSS with 10 M ids", "MiB", 64, 32, figure("ids-10m", "rss_mib")),
+    _at_most("ready again with 1 M pending", "s", 1, 0.3, figure("pending-1m", "start_ms", 1e-3)),
 ]
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator
 
@@ -23,16 +23,18 @@ class Size:
 
 FULL = Size(seconds=6, requests=1_500_000, hooks=10_000, ids=(1_000_000, 10_000_000),
             pending=1_000_000, idle_connections=1000)
-QUICK = Size(seconds=3, requests=800_000, hooks=4_000, ids=(1_000_000,), pending=100_000,
-             idle_connections=1000)
-SMOKE = Size(seconds=1, requests=300_000, hooks=200, ids=(2_000,), pending=2_000,
+QUICK = replace(FULL, seconds=3, requests=800_000, hooks=4_000)
+SMOKE = Size(seconds=1, requests=300_000, hooks=200, ids=(2_000, 4_000), pending=2_000,
              idle_connections=50)
 
 
 class Context:
-    def __init__(self, build: Path, folder: Path, size: Size) -> None:
+    """`folder` is this run's own and goes with it, what is on the `shelf` stays for the next."""
+
+    def __init__(self, build: Path, folder: Path, shelf: Path, size: Size) -> None:
         self.build = build
         self.folder = folder
+        self.shelf = shelf
         self.size = size
         self.requests = RequestFiles(self.program("requests"), folder)
 

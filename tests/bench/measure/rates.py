@@ -47,14 +47,19 @@ def saturate(context: Context, server: Server, requests: Requests,
     }
 
 
-def _measure(context: Context, server: Server, connections: int = CONNECTIONS) -> Sample:
+def measure(context: Context, server: Server, connections: int = CONNECTIONS,
+            before: Callable[[], None] = lambda: None) -> Sample:
+    """Starts the server, sees that it checks what it should, and saturates it. `before` is done
+    between start and load."""
     requests = context.requests.get(server.scheme, context.size.requests)
     with server:
+        before()
         idle = proc.memory_mib(server.pid, "VmRSS")
         if type(server) is not Floor:
             check_it_verifies(context, server)
         sample = saturate(context, server, requests, connections)
         sample["idle_mib"] = idle
+        sample["start_ms"] = server.start_seconds * 1e3
         if isinstance(server, Daemon):
             sample.update(_of_daemon(server, sample["answers"]))
     return sample
@@ -76,38 +81,38 @@ def _of_daemon(daemon: Daemon, answers: float) -> Sample:
 
 def floor(context: Context) -> Sample:
     with context.state("floor") as folder:
-        return _measure(context, Floor(folder, context.program("floor")))
+        return measure(context, Floor(folder, context.program("floor")))
 
 
 def verify(context: Context) -> Sample:
     with context.state("verify") as folder:
-        return _measure(context, Verify(folder, context.program("verify")))
+        return measure(context, Verify(folder, context.program("verify")))
 
 
 def durable(context: Context) -> Sample:
     with context.state("durable") as folder:
-        return _measure(context, Daemon(folder, context.daemon))
+        return measure(context, Daemon(folder, context.daemon))
 
 
 def durable_256(context: Context) -> Sample:
     with context.state("durable") as folder:
-        return _measure(context, Daemon(folder, context.daemon), MANY_CONNECTIONS)
+        return measure(context, Daemon(folder, context.daemon), MANY_CONNECTIONS)
 
 
 def durable_file(context: Context) -> Sample:
     with context.state("durable") as folder:
         sink = f'sink "archive" {{ type = "file"  path = "{folder}/jobs.jsonl" }}'
-        return _measure(context, Daemon(folder, context.daemon, sink))
+        return measure(context, Daemon(folder, context.daemon, sink))
 
 
 def peer(context: Context) -> Sample:
     with context.state("peer") as folder:
-        return _measure(context, Peer(folder))
+        return measure(context, Peer(folder))
 
 
 def peer_exec(context: Context) -> Sample:
     with context.state("peer") as folder:
-        return _measure(context, Peer(folder, "/bin/true"))
+        return measure(context, Peer(folder, "/bin/true"))
 
 
 ROWS: Dict[str, Callable[[Context], Sample]] = {

@@ -58,7 +58,7 @@ def table_of_rows(rounds: List[Round]) -> str:
     return "\n".join(_align(lines))
 
 
-def _show(value: float, unit: str) -> str:
+def show(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}".strip() if value < 100 else f"{value:.0f} {unit}".strip()
 
 
@@ -68,7 +68,7 @@ def table_of_bars(verdicts: List[Verdict]) -> str:
         bar = verdict.bar
         sign = "" if bar.more_is_better else "≤ "
         lines.append([bar.what, f"{sign}{bar.least:g} {bar.unit}".strip(),
-                      f"{sign}{bar.aim:g} {bar.unit}".strip(), _show(verdict.median, bar.unit),
+                      f"{sign}{bar.aim:g} {bar.unit}".strip(), show(verdict.median, bar.unit),
                       f"{min(verdict.figures):.2f}–{max(verdict.figures):.2f}", verdict.word])
     return "\n".join(_align(lines))
 

@@ -2,19 +2,21 @@
 kernel chooses, and ended by its process id."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional, Sequence, TypeVar
 
 from . import proc
 from .scheme import HOOK, KEY, PATH, PREFIX, TOKEN, URL
 
 START_SECONDS = 120.0
 STOP_SECONDS = 120.0
+DELIVER_SECONDS = 60.0
+
+T = TypeVar("T")
 
 
 class Server:
@@ -64,7 +66,8 @@ class Server:
             process.kill()
             process.wait()
 
-    def _wait(self, check: Callable[[], str], seconds: float, what: str) -> str:
+    def _wait(self, check: Callable[[], T], seconds: float, what: str,
+              interval: float = 0.001) -> T:
         deadline = time.monotonic() + seconds
         while True:
             found = check()
@@ -73,7 +76,7 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 log = self.log_path.read_text("utf-8", "replace")[-2000:]
                 raise RuntimeError(f"{self.command()[0]} is not {what}; its log:\n{log}")
-            time.sleep(0.001)
+            time.sleep(interval)
 
     @property
     def pid(self) -> int:
@@ -111,12 +114,16 @@ class Peer(Server):
 
     scheme = "body"
 
-    def __init__(self, folder: Path, command: str = "") -> None:
+    def __init__(self, folder: Path, command: str = "", arguments: Sequence[str] = (),
+                 waits: bool = False) -> None:
         super().__init__(folder)
         self.hooks = folder / "hooks.json"
         self.hooks.write_text(json.dumps([{
             "id": HOOK,
             "execute-command": command,
+            "pass-arguments-to-command": [{"source": "string", "name": argument}
+                                          for argument in arguments],
+            "include-command-output-in-response": waits,  # so it answers when the command is done
             "http-methods": ["POST"],
             "success-http-response-code": 202,
             "response-message": '{"status":"accepted"}',
@@ -205,6 +212,11 @@ class Daemon(Server):
                 name, _, value = line.rpartition(" ")
                 found[name] = float(value)
         return found
+
+    def wait_until_delivered(self, sink: str, count: int) -> None:
+        name = f'sasha_sink_delivered_total{{sink="{sink}"}}'
+        self._wait(lambda: self.metrics()[name] >= count, DELIVER_SECONDS,
+                   f"done with {count} deliveries to {sink}", interval=0.05)
 
 
 def get_over_unix_socket(path: Path, target: str) -> str:

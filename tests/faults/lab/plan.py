@@ -11,6 +11,8 @@ from typing import Dict, Tuple
 #: Fault: (what, CI count, full count). What a count counts is said in each test.
 COUNTS: Dict[str, Tuple[str, int, int]] = {
     "F1": ("SIGKILL at a random moment under load", 50, 10_000),
+    "F2": ("crash at each system call of the commit path; rounds over all of them", 1, 5),
+    "F4": ("failing sync of each file, once and for good; rounds over all n", 1, 5),
 }
 
 MODE = os.environ.get("SASHA_FAULTS", "ci")

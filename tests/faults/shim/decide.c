@@ -151,11 +151,13 @@ struct shim_strike shim_before(enum shim_call call, int fd, const char *path)
     for (size_t i = 0; i < SHIM_RULES && strike.action == SHIM_PASS; i++) {
         struct shim_rule *rule = &control->rules[i];
 
-        if (rule_strikes(rule, call, fd, path))
+        if (!rule_strikes(rule, call, fd, path))
+            continue;
+        if (rule->action == SHIM_DELAY)
+            wait_usec(rule->value);
+        else
             strike = (struct shim_strike){(enum shim_action)rule->action, rule->value};
     }
-    if (strike.action == SHIM_DELAY)
-        wait_usec(strike.value);
     if (strike.action == SHIM_KILL_BEFORE)
         die();
     errno = saved;

@@ -11,7 +11,8 @@
  *
  * A rule picks calls by kind (a set), by the path that the call is about (a pattern; of a
  * descriptor the path is what /proc says), and by the name of the calling thread. It counts those
- * that match, and strikes from the nth on, so many times. The first rule that strikes decides.
+ * that match, and strikes from the nth on, so many times. The first rule that strikes decides; only
+ * a delay is waited out and leaves the decision, and the counting, to the rules behind it.
  * Counting is atomic: with several threads, each number is given out once.
  *
  * calls_*.c replace the functions; decide.c is all the thinking. Nothing here allocates or takes a

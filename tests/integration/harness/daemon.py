@@ -178,6 +178,7 @@ class Daemon:
         store = Path(str(self.conf.store["path"]))
         if store.exists():
             stored.check(store)
+        store.with_name(store.name + ".reserve").unlink(missing_ok=True)  # 48 MiB a test
 
     def abandon(self) -> None:
         """After a failed test: no process may stay behind."""

@@ -156,7 +156,8 @@ class FakeAdmin:
                 "secrets": [{"name": "current", "id": None, "used": 0, "last_used_at": None}]}],
             "store": {"path": "/var/x.db", "head": self.count, "deliveries": self.count,
                       "ids": self.count, "bytes": 12345678, "wal_bytes": 1, "disk_free": 1 << 34,
-                      "below_floor": False, "commits": 9, "commit_ms": 1.25},
+                      "reserve": 48 << 20, "below_floor": False, "disk_full": False,
+                      "commits": 9, "commit_ms": 1.25},
             "sinks": self.sinks}
         status.update(self.status)
         return status
