@@ -1,8 +1,14 @@
-"""The benchmark's page and its script speak of the same rows."""
+"""The benchmark's page and its script speak of the same rows, and its bars are judged right."""
 
 import re
+import sys
 
+import pytest
 from project import REPO, help_of
+
+sys.path.insert(0, str(REPO / "tests" / "bench"))
+
+from measure import bars  # noqa: E402
 
 PAGE = REPO / "docs" / "performance.md"
 
@@ -14,3 +20,34 @@ def test_every_row_is_described_and_no_other():
     cells = re.findall(r"^\| (`[^|]*`) \|", section[1], re.M)
     described = {row for cell in cells for row in re.findall(r"`([^`]+)`", cell)}
     assert described == set(re.split(r"[,\s]+", rows[1]))
+
+
+def judge(what: str, *rounds: bars.Round) -> bars.Verdict:
+    return next(verdict for verdict in bars.judge(list(rounds)) if verdict.bar.what == what)
+
+
+def rates(durable: float, verify: float) -> bars.Round:
+    return {"durable": {"rate": durable, "cpu_usec": 20.0},
+            "verify": {"rate": verify, "cpu_usec": 15.0}}
+
+
+@pytest.mark.parametrize("durable, want", [(64.0, "NOT MET"), (65.0, "met"), (80.0, "aim")])
+def test_a_ratio_must_reach_its_bar(durable, want):
+    assert judge("durable ÷ verify", rates(durable, 100.0)).word == want
+
+
+@pytest.mark.parametrize("usec, want", [(2000, "aim"), (5000, "met"), (5001, "NOT MET")])
+def test_a_latency_must_stay_below_its_bar(usec, want):
+    assert judge("p99 at 5,000/s", {"latency-5000": {"p99_usec": usec}}).word == want
+
+
+def test_the_median_counts_over_rounds_that_have_both():
+    verdict = judge("durable ÷ verify", rates(10.0, 100.0), rates(70.0, 100.0), rates(75.0, 100.0),
+                    {"durable": {"rate": 1.0, "cpu_usec": 1.0}})
+    assert verdict.figures == [0.1, 0.7, 0.75]
+    assert verdict.word == "met"
+    assert verdict.figures_by_cpu == [0.75, 0.75, 0.75]
+
+
+def test_what_was_not_measured_is_not_judged():
+    assert bars.judge([{"floor": {"rate": 1.0}}]) == []

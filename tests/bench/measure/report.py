@@ -63,13 +63,14 @@ def show(value: float, unit: str) -> str:
 
 
 def table_of_bars(verdicts: List[Verdict]) -> str:
-    lines = [["bar", "at least", "aim", "measured", "lowest–highest", ""]]
+    lines = [["bar", "at least", "aim", "measured", "lowest–highest", "by CPU", ""]]
     for verdict in verdicts:
-        bar = verdict.bar
+        bar, by_cpu = verdict.bar, verdict.figures_by_cpu
         sign = "" if bar.more_is_better else "≤ "
         lines.append([bar.what, f"{sign}{bar.least:g} {bar.unit}".strip(),
                       f"{sign}{bar.aim:g} {bar.unit}".strip(), show(verdict.median, bar.unit),
-                      f"{min(verdict.figures):.2f}–{max(verdict.figures):.2f}", verdict.word])
+                      f"{min(verdict.figures):.2f}–{max(verdict.figures):.2f}",
+                      f"{median(by_cpu):.2f}" if by_cpu else "", verdict.word])
     return "\n".join(_align(lines))
 
 
@@ -88,6 +89,7 @@ def as_json(machine: Dict[str, str], command: str, rounds: List[Round],
             "more_is_better": verdict.bar.more_is_better,
             "median": verdict.median,
             "figures": verdict.figures,
+            "figures_by_cpu": verdict.figures_by_cpu,
             "verdict": verdict.word,
         } for verdict in verdicts],
     }
