@@ -43,12 +43,16 @@ static int resolve(const char *text, char resolved[static PATH_MAX], struct erro
     return 0;
 }
 
-/* Whether `path` is the store's file or one that SQLite keeps beside it. */
+/* Whether `path` is the store's file or one that is, or may come to be, beside it: SQLite's
+ * (-wal, -shm, -journal) and the store's own. */
 static bool is_of_store(const char *path, const char *store)
 {
     size_t length = strlen(store);
+    const char *end = path + length;
 
-    return strncmp(path, store, length) == 0 && (path[length] == '\0' || path[length] == '-');
+    return strncmp(path, store, length) == 0 &&
+           (*end == '\0' || *end == '-' || strcmp(end, ".lock") == 0 ||
+               strcmp(end, ".reserve") == 0);
 }
 
 int backup_path_find(

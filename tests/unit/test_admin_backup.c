@@ -175,6 +175,7 @@ static const struct {
     {"/link", EEXIST, "nothing is written over"},
     {"/deliveries.db", EINVAL, "the store's own"},
     {"/deliveries.db-journal", EINVAL, "the store's own"},
+    {"/deliveries.db.reserve", EINVAL, "the store's own"},
     {"/self/deliveries.db-wal", EINVAL, "the store's own"},
 };
 

@@ -1,0 +1,241 @@
+"""docs/operations.md, walked through with the real daemon: what the guide says is done, under load
+where it says that nobody notices."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness import stored
+from harness.callback import Secret, make_job
+from harness.conf import Endpoint
+from harness.guide import Operator, lay_out, walkthroughs
+from harness.load import Load
+from harness.paths import CTL, SLOWNESS
+from harness.sinks import Hook, read_ids, wait_ids
+from harness.wait import wait_until
+
+WALKED = set()
+
+
+@pytest.fixture
+def operator(conf, daemon):
+    lay_out(conf)
+    daemon.canaries = set(conf.canaries())
+    operator = Operator(conf, daemon)
+    run = operator.run
+
+    def note(name, *arguments, **how):
+        WALKED.add(name)
+        return run(name, *arguments, **how)
+    operator.run = note
+    return operator
+
+
+def status(conf):
+    result = subprocess.run([str(CTL), "--config", str(conf.path), "--json", "status"],
+                            capture_output=True, text=True, timeout=60 * SLOWNESS)
+    return json.loads(result.stdout)
+
+
+def sink(conf, name="publish"):
+    return next(sink for sink in status(conf)["sinks"] if sink["name"] == name)
+
+
+@pytest.fixture
+def hook(conf):
+    """Fails for jobs whose id begins with "bad", until it is mended."""
+    hook = Hook(conf.folder, "publish", """
+case $SASHA_JOB_ID in bad*) [ -e mended ] || { echo "the album server says no"; exit 1; } ;; esac
+echo "$SASHA_REQUEST_ID" >>notes""")
+    conf.exec_sink("publish", hook.command, retry_attempts=2, retry_first="10ms",
+                   retry_max="20ms")
+    return hook
+
+
+def test_deploy(conf, daemon, operator):
+    """With credentials, as installed."""
+    render = conf.render
+    conf.render = lambda: render().replace(f"file:{conf.secret_folder}/", "credential:")
+    daemon.env["CREDENTIALS_DIRECTORY"] = str(conf.secret_folder)
+    conf.write()
+    assert operator.run("check").endswith(": ok\n")
+    # `--direct` needs an address that is known before.
+    conf.server["listen"] = [f"unix:{conf.folder}/http.sock"]
+    daemon.start()
+    told = operator.run("first", may_fail="--self-test")  # nobody answers for your-app.com here
+    assert "HTTP/1.1 202" in told and "embed-signature" in told and "sink archive:" in told
+    assert "your-app.com" in told.splitlines()[-1] or "name" in told.splitlines()[-1]
+    told = operator.run("look", may_fail="stats")
+    assert ": ready" in told
+    told = operator.run("size")
+    assert "status 202: 2000" in told and "2001 deliveries" in told
+
+
+def test_refused(conf, daemon, operator):
+    daemon.start()
+    forged = daemon.callback(url="http://your-app.com/callbacks/sasha-job-update")
+    assert daemon.send(forged).status == 401
+
+    def refused():
+        result = subprocess.run([str(CTL), "--config", str(conf.path), "--json", "explain",
+                                 "--list"], capture_output=True, text=True,
+                                timeout=60 * SLOWNESS)
+        return result.stdout and json.loads(result.stdout)["refused"][0]["id"]
+    told = operator.run("refused", may_fail="--refused", ID=wait_until(refused, "the request"))
+    assert "signature-wrong" in told and "http://your-app.com" in told
+    told = operator.run("stopped", may_fail="--self-test")
+    assert ": ready" in told
+
+
+def test_a_hook_keeps_failing(conf, daemon, operator, hook):
+    daemon.start()
+    bad = [daemon.accept(make_job(f"bad-{i}")) for i in range(3)]
+    good = daemon.accept(make_job("good"))
+    wait_until(lambda: sink(conf)["dead"] == 3 and sink(conf)["delivered"] == 1, "dead letters", 20)
+
+    told = operator.run("hook", SEQ="1")
+    assert "last error" in told and "exit 1" in told and "the album server says no" in told
+    operator.run("pause")
+    waiting = daemon.accept(make_job("bad-later"))
+    assert sink(conf)["pending"] == 1 and sink(conf)["paused"]
+    (hook.folder / "mended").touch()
+    told = operator.run("retry", SEQ="1")
+    assert "would retry" in told and "retried" in told
+    wait_until(lambda: sink(conf)["delivered"] == 5, "all of them", 20)
+    assert sink(conf)["dead"] == 0 and sink(conf)["pending"] == 0
+    assert sorted(hook.note()) == sorted(callback.request_id
+                                         for callback in [*bad, good, waiting])
+
+
+class FileEndpoint(Endpoint):
+    """Its secrets are the files that the guide names, which the operator puts there."""
+
+    def _keep(self, name: str, text: str) -> str:
+        path = Path(self.folder).parent / f"secret-{name}"
+        if not path.exists():
+            path.write_text(text + "\n")
+            path.chmod(0o400)
+        return f"file:{path}"
+
+
+def test_rotation_under_load(conf, daemon, operator):
+    """Zero refused, and the last use of each secret tells when the old one can go."""
+    old = Secret.base64("old", "177F01DA-34F2-4318-9763-B73876FDD7FA")
+    new = Secret.base64("new", "0D0E6B0A-3D3B-4B67-8F0A-6F1D8B0C2E11")
+    conf.endpoints = [FileEndpoint(conf.secret_folder, secrets=[old])]
+    conf.secret_folder = conf.folder / "etc"  # where secrets may be found
+    conf.log["level"] = "info"
+    daemon.canaries |= set(conf.canaries()) | set(new.forms())
+    daemon.start()
+    load = Load(daemon, 4).start()
+
+    def used(name):
+        return next(secret["used"] for secret in status(conf)["endpoints"][0]["secrets"]
+                    if secret["name"] == name)
+    wait_until(lambda: used("old") > 50, "callbacks with the old secret", 30)
+
+    given = conf.folder / "etc" / "given"
+    given.write_text(new.text + "\n")
+    operator.run("rotate-add", NEW_SECRET=str(given))
+    conf.endpoint.secrets = [old, new]
+    conf.write()
+    told = operator.run("rotate-reload")
+    assert re.search(r"secret +new .* never", told)
+
+    conf.endpoint.secrets = [new, old]  # SASHA uses the new one; the conf says the same as before
+    before = used("new")
+    wait_until(lambda: used("new") > before + 50, "callbacks with the new secret", 30)
+    still = used("old")
+    wait_until(lambda: used("new") > before + 200, "more of them", 30)
+    assert used("old") == still
+    told = operator.run("rotate-watch")
+    assert re.search(rf"secret +old +{still} ", told)
+
+    conf.endpoint.secrets = [new]
+    conf.write()
+    operator.run("rotate-drop")
+    before = used("new")
+    wait_until(lambda: used("new") > before + 50, "callbacks after the rotation", 30)
+    load.stop()
+    assert (load.refused, load.unknown, load.wrong) == ([], {}, [])
+    assert not (conf.folder / "etc" / "secret-old").exists()
+    assert daemon.send(daemon.callback(secret=old)).status == 401
+
+
+def test_backup_and_restore(conf, daemon, operator, hook):
+    """The restored store is whole, knows what it knew, and its sinks go on from there."""
+    conf.log["level"] = "info"
+    daemon.start()
+    subprocess.run([str(CTL), "--config", str(conf.path), "pause", "publish"], check=True,
+                   capture_output=True, timeout=60 * SLOWNESS)
+    load = Load(daemon, 4).start()
+    wait_until(lambda: len(load.acked) >= 200, "some load", 30)
+    before = dict(load.acked)
+    told = operator.run("backup")
+    assert "copied and checked" in told
+    at_backup = len(load.acked)
+    wait_until(lambda: len(load.acked) >= at_backup + 50, "more load", 30)
+    load.stop()
+    lost = daemon.accept(make_job("lost"))
+    assert (load.refused, load.unknown, load.wrong) == ([], {}, [])
+    state = conf.folder / "state"
+    copy = state / "backup" / "store.db"
+    rows = {row[0] for row in stored.query(copy, "SELECT request_id FROM deliveries")}
+    assert set(before) <= rows and lost.request_id not in rows
+    wait_ids(state / "jobs.jsonl", list(load.acked))
+
+    told = operator.run("restore")
+    assert f"{len(rows)} deliveries" in told
+    stored.check(state / "deliveries.db")
+    assert {row[0] for row in stored.query(state / "deliveries.db",
+                                           "SELECT request_id FROM deliveries")} == rows
+    assert set(read_ids(state / "before-restore" / "jobs.jsonl")) >= set(load.acked)
+
+    # Known and unknown ids, as the guide says.
+    for request_id, body in list(before.items())[:3]:
+        assert daemon.send(body=body, request_id=request_id).status == 200
+    assert daemon.send(lost).status == 202
+    wait_ids(state / "jobs.jsonl", [lost.request_id])
+
+    # The paused sink had nothing yet; it gets all that the backup holds, and what came after.
+    assert sink(conf)["pending"] == len(rows) + 1 and sink(conf)["paused"]
+    subprocess.run([str(CTL), "--config", str(conf.path), "resume", "publish"], check=True,
+                   capture_output=True, timeout=60 * SLOWNESS)
+    wait_until(lambda: sink(conf)["delivered"] == len(rows) + 1, "the hooks", 120)
+    assert sorted(hook.note()) == sorted(rows | {lost.request_id})
+
+
+def test_crash_and_disk(conf, daemon, operator):
+    daemon.start()
+    daemon.accept()
+    operator.crash()
+    daemon.start()
+    told = operator.run("crash")
+    assert ": ready" in told and "1 deliveries" in told
+    told = operator.run("disk")
+    assert "disk free" in told and "Filesystem" in told
+
+
+def test_a_damaged_store_says_so(conf, daemon, operator):
+    """What the guide tells to look for in the log."""
+    daemon.start()
+    for _ in range(50):
+        daemon.accept()
+    assert daemon.stop() == 0
+    store = Path(str(conf.store["path"]))
+    good = store.read_bytes()
+    store.write_bytes(b"\x55" * 4096 + good[4096:])
+    daemon.spawn()
+    assert daemon.wait() == 74 and "not a database" in daemon.log_text()
+    store.write_bytes(good[:len(good) // 2])
+    daemon.spawn()
+    assert daemon.wait() == 74 and "malformed" in daemon.log_text()
+    store.write_bytes(good)
+
+
+def test_every_walkthrough_was_walked():
+    """Last, and only where the others ran."""
+    if len(WALKED) > 1:
+        assert WALKED == set(walkthroughs())
