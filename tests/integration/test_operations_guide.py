@@ -3,6 +3,7 @@ where it says that nobody notices."""
 
 import json
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from harness.callback import Secret, make_job
 from harness.conf import Endpoint
 from harness.guide import Operator, lay_out, walkthroughs
 from harness.load import Load
-from harness.paths import CTL, SLOWNESS
+from harness.paths import CTL, REPO, SLOWNESS
 from harness.sinks import Hook, read_ids, wait_ids
 from harness.wait import wait_until
 
@@ -109,6 +110,35 @@ def test_a_hook_keeps_failing(conf, daemon, operator, hook):
                                          for callback in [*bad, good, waiting])
 
 
+def example_of_the_man_page():
+    """The commands of sasha-callbackctl(1) under "See that a hook fails"."""
+    page = (REPO / "docs" / "man" / "sasha-callbackctl.1").read_text()
+    block = page.split("See that a hook fails")[1].split(".Bd -literal")[1].split(".Ed")[0]
+    return [line for line in block.splitlines() if line.startswith("sasha-callbackctl ")]
+
+
+def test_the_example_of_the_man_page(conf, daemon, operator, hook):
+    """Whoever knows the man page only: see it, read its output, mend it, replay all with a dry run
+    first."""
+    daemon.start()
+    for i in range(3):
+        daemon.accept(make_job(f"bad-{i}"))
+    wait_until(lambda: sink(conf)["dead"] == 3, "dead letters", 20)
+    lines = [line.replace("4711", "2") for line in example_of_the_man_page()]
+    verbs = [line.split()[1] for line in lines]
+    assert verbs == ["status", "dead", "show", "retry", "retry", "retry"]
+    told = [operator.shell(line) for line in lines[:3]]
+    assert "dead letters; see: sasha-callbackctl dead list --sink publish" in told[0]
+    assert told[1].count("bad-") == 3 and "the album server says no" in told[2]
+    (hook.folder / "mended").touch()
+    operator.shell(lines[3])
+    wait_until(lambda: sink(conf)["dead"] == 2 and sink(conf)["delivered"] == 1, "one", 20)
+    assert "would retry 2" in operator.shell(lines[4])
+    assert sink(conf)["dead"] == 2
+    operator.shell(lines[5])
+    wait_until(lambda: sink(conf)["delivered"] == 3, "all", 20)
+
+
 class FileEndpoint(Endpoint):
     """Its secrets are the files that the guide names, which the operator puts there."""
 
@@ -161,6 +191,46 @@ def test_rotation_under_load(conf, daemon, operator):
     load.stop()
     assert (load.refused, load.unknown, load.wrong) == ([], {}, [])
     assert not (conf.folder / "etc" / "secret-old").exists()
+    assert daemon.send(daemon.callback(secret=old)).status == 401
+
+
+@pytest.fixture
+def held_socket(conf, daemon):
+    """The listening socket stays ours while the daemon restarts, as with sasha-callbackd.socket."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as sock:
+        fd = sock.fileno()
+        conf.server["listen"] = ["127.0.0.1:1"]  # sockets from systemd win: never opened
+        daemon.inherited.append(fd)
+        daemon.wrapper += ["bash", "-c", f'exec 3<&{fd}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"',
+                           "daemon"]
+        yield sock
+
+
+def test_rotation_by_restart(conf, daemon, operator, held_socket):
+    """As installed, with credentials: the socket is held, so a restart refuses nobody."""
+    old = Secret.base64("old", "177F01DA-34F2-4318-9763-B73876FDD7FA")
+    new = Secret.base64("new", "0D0E6B0A-3D3B-4B67-8F0A-6F1D8B0C2E11")
+    conf.endpoint.secrets = [old]
+    render = conf.render
+    conf.render = lambda: render().replace(f"file:{conf.secret_folder}/", "credential:")
+    daemon.env["CREDENTIALS_DIRECTORY"] = str(conf.secret_folder)
+    daemon.canaries |= set(conf.canaries()) | set(new.forms())
+    conf.log["level"] = "info"
+    daemon.start()
+    load = Load(daemon, 4).start()
+
+    def more():
+        n = len(load.acked)
+        wait_until(lambda: len(load.acked) >= n + 100, "more callbacks", 30)
+    more()
+    for secrets in ([old, new], [new, old], [new]):  # added; SASHA goes over; dropped
+        conf.endpoint.secrets = secrets
+        if secrets != [new, old]:
+            daemon.restart()
+        more()
+    load.stop()
+    # A connection that the stop closed while a request was on its way has no answer; SASHA repeats.
+    assert (load.refused, load.wrong) == ([], [])
     assert daemon.send(daemon.callback(secret=old)).status == 401
 
 

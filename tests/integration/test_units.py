@@ -83,7 +83,8 @@ def test_everything_is_installed(installed):
                 "systemd/catalog/sasha-callbackd.catalog", "logrotate.d/sasha-callbackd",
                 "bin/sasha-callbackctl", "sbin/sasha-callbackd",
                 "doc/sasha-callbackd/proxy/nginx.conf", "doc/sasha-callbackd/api.md",
-                "doc/sasha-callbackd/hook-cookbook.md", "doc/sasha-callbackd/hooks/download.sh",
+                "doc/sasha-callbackd/hook-cookbook.md", "doc/sasha-callbackd/operations.md",
+                "doc/sasha-callbackd/hooks/download.sh",
                 "doc/sasha-callbackd/drop-in-hooks.conf",
                 *(f"share/man/{page}" for page in MAN_PAGES)):
         assert any(name.endswith(end) for name in names), end

@@ -96,13 +96,16 @@ class Operator:
                 variable, value = parts[1].split("=", 1)
                 self.environment[variable] = value
             else:
-                result = subprocess.run(
-                    ["bash", "-c", line], capture_output=True, text=True, timeout=120 * SLOWNESS,
-                    env={"PATH": self.path, "LC_ALL": "C.UTF-8", "TZ": "UTC", **self.environment})
-                if not (may_fail and may_fail in line):
-                    assert result.returncode == 0, (line, result.stdout, result.stderr)
-                printed.append(result.stdout + result.stderr)
+                printed.append(self.shell(line, bool(may_fail) and may_fail in line))
         return "\n".join(printed)
+
+    def shell(self, line: str, may_fail: bool = False) -> str:
+        """Runs one command; returns what it printed."""
+        result = subprocess.run(
+            ["bash", "-c", line], capture_output=True, text=True, timeout=120 * SLOWNESS,
+            env={"PATH": self.path, "LC_ALL": "C.UTF-8", "TZ": "UTC", **self.environment})
+        assert may_fail or result.returncode == 0, (line, result.stdout, result.stderr)
+        return result.stdout + result.stderr
 
     def crash(self) -> None:
         self.daemon.signal(signal.SIGKILL)
