@@ -68,6 +68,13 @@ void admin_abandon(struct admin_change *change)
     free(change);
 }
 
+void admin_note_reload(struct admin *admin, bool is_ok)
+{
+    atomic_store(&admin->reload_has_failed, !is_ok);
+    if (is_ok)
+        atomic_store(&admin->conf_since_usec, clock_realtime(admin->options.clock));
+}
+
 /* ---- history ---- */
 
 static uint64_t count(const struct intake_stats *stats, enum reason reason)
@@ -196,6 +203,7 @@ int admin_start(const struct admin_options *options, struct admin **ret_admin, s
     admin->options = *options;
     admin->options.view = NULL;
     admin->started_at_usec = clock_realtime(options->clock);
+    admin->conf_since_usec = admin->started_at_usec;
     r = make(admin, options, error);
     for (size_t i = 0; r == 0 && i < admin->n_listeners; i++)
         r = listener_start(admin->listeners[i], (unsigned int)i, error);

@@ -68,6 +68,9 @@ int admin_prepare(struct admin *admin, const struct admin_view *view,
 void admin_commit(struct admin *admin, struct admin_change *change);
 void admin_abandon(struct admin_change *change); /* NULL is legal */
 
+/* A reload was tried. For the metrics. */
+void admin_note_reload(struct admin *admin, bool is_ok);
+
 /* From here on /readyz answers 503 "draining". */
 void admin_drain(struct admin *admin);
 

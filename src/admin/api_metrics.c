@@ -6,6 +6,8 @@
 
 #include "admin/metrics.h"
 
+#include "util/log.h"
+
 void api_metrics(struct call *call)
 {
     static const char *const no_params[] = {NULL};
@@ -16,7 +18,14 @@ void api_metrics(struct call *call)
     if (overview_take(call->admin, call->reader, &overview) < 0) {
         call_fail(call, 503, "out of memory");
     } else {
-        metrics_write(&overview, &call->out);
+        struct process_stats process;
+        const struct metrics_more more = {
+            .process = process_read(&process) ? &process : NULL,
+            .log_counts = {log_count(LOG_LEVEL_ERR), log_count(LOG_LEVEL_WARNING),
+                log_count(LOG_LEVEL_INFO), log_count(LOG_LEVEL_DEBUG)},
+        };
+
+        metrics_write(&overview, &more, &call->out);
         call->is_metrics = true;
     }
     overview_done(&overview);

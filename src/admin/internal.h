@@ -27,6 +27,8 @@ struct admin {
     struct admin_options options; /* of its pointers, listen_fds and view are not kept */
     int64_t started_at_usec;      /* real time */
     _Atomic bool draining;
+    _Atomic bool reload_has_failed;  /* the last one */
+    _Atomic int64_t conf_since_usec; /* real time: the conf in force was taken in then */
 
     pthread_mutex_t view_lock;
     struct view *view; /* under view_lock; one reference */

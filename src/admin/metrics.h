@@ -9,9 +9,18 @@
  */
 
 #include "admin/overview.h"
+#include "admin/process.h"
 #include "util/buf.h"
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
+/* The overview is all but this: `process` is NULL where the kernel does not tell, `log_counts` is
+ * by level in the order err, warning, info, debug. */
+struct metrics_more {
+    const struct process_stats *process;
+    uint64_t log_counts[4];
+};
+
 /* Appends. Running out of memory shows in out->failed. */
-void metrics_write(const struct overview *overview, struct buf *out);
+void metrics_write(
+    const struct overview *overview, const struct metrics_more *more, struct buf *out);

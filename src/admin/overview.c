@@ -113,6 +113,8 @@ static int take_intake(struct admin *admin, struct overview *overview)
     overview->open_connections = get(&stats->open_connections);
     overview->accepted_connections = get(&stats->accepted_connections);
     overview->refused_connections = get(&stats->refused_connections);
+    for (int cut = 0; cut < INTAKE_CUT_COUNT; cut++)
+        overview->cuts[cut] = get(&stats->cuts[cut]);
     view = admin_view(admin);
     overview->max_connections = view->what.max_connections;
     view_unref(view);
@@ -190,6 +192,8 @@ int overview_take(struct admin *admin, struct store_reader *reader, struct overv
     *overview = (struct overview)OVERVIEW_INIT;
     overview->now_usec = clock_realtime(admin->options.clock);
     overview->started_at_usec = admin->started_at_usec;
+    overview->conf_since_usec = atomic_load(&admin->conf_since_usec);
+    overview->reload_has_failed = atomic_load(&admin->reload_has_failed);
     if (take_intake(admin, overview) < 0)
         return -ENOMEM;
     take_writer(admin->options.writer, &overview->writer);

@@ -46,6 +46,8 @@ struct readiness {
 struct overview {
     int64_t now_usec;        /* real time */
     int64_t started_at_usec; /* real time */
+    int64_t conf_since_usec; /* real time: the last reload that succeeded, or the start */
+    bool reload_has_failed;  /* the last one */
     struct readiness readiness;
 
     struct intake_endpoint_stats *endpoints; /* owned */
@@ -55,6 +57,7 @@ struct overview {
     uint64_t open_connections;
     uint64_t accepted_connections;
     uint64_t refused_connections;
+    uint64_t cuts[INTAKE_CUT_COUNT];
     uint64_t max_connections;
     struct intake_latency latency;
 

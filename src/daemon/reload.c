@@ -111,6 +111,7 @@ void daemon_reload(struct daemon *daemon)
     struct config_faults faults = CONFIG_FAULTS_INIT;
     struct config *config = NULL;
     struct error error = ERROR_INIT;
+    bool is_ok = false;
 
     notify_reloading();
     if (config_load(daemon->config->file, CONFIG_FOR_DAEMON, &config, &faults) < 0) {
@@ -124,10 +125,13 @@ void daemon_reload(struct daemon *daemon)
             config_free(daemon->config);
         daemon->config = TAKE(config);
         log_info("reloaded", "reloaded %s", daemon->config->file);
+        is_ok = true;
     }
     config_free(config);
     config_faults_done(&faults);
 
+    if (daemon->admin)
+        admin_note_reload(daemon->admin, is_ok);
     dispatch_reopen(daemon->dispatch);
     notify_ready();
 }

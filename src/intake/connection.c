@@ -97,36 +97,41 @@ void connection_cut(struct connection *connection)
     (void)shutdown(connection->fd, SHUT_RDWR);
 }
 
-static const char *cut_detail(enum deadline_class class)
+/* Returns false for a deadline whose end is no news. */
+static bool class_to_cut(enum deadline_class class, enum intake_cut *ret_cut)
 {
     switch (class) {
     case DEADLINE_HEAD:
-        return "the headers were not complete in time";
+        *ret_cut = INTAKE_CUT_HEAD;
+        return true;
     case DEADLINE_BODY:
-        return "the body was not complete in time";
+        *ret_cut = INTAKE_CUT_BODY;
+        return true;
     case DEADLINE_ANSWER:
-        return "the answer was not read in time";
+        *ret_cut = INTAKE_CUT_ANSWER;
+        return true;
     case DEADLINE_IDLE:
     case DEADLINE_GRACE:
     case DEADLINE_COMMIT:
     case DEADLINE_LINGER:
     case DEADLINE_CLASS_COUNT:
-        return NULL;
+        return false;
     }
-    return NULL;
+    return false;
 }
 
 void connection_expire(struct connection *connection)
 {
-    const char *detail = cut_detail(connection->deadline.class);
+    enum intake_cut cut;
 
     if (connection->deadline.class == DEADLINE_COMMIT) {
         request_give_up(&connection->request);
         return;
     }
     /* A fresh connection that never said a word is a probe or a reserve, and no news. */
-    if (detail != NULL && !(connection->fresh && connection->deadline.class == DEADLINE_HEAD))
-        report_cut(connection, detail);
+    if (class_to_cut(connection->deadline.class, &cut) &&
+        !(connection->fresh && cut == INTAKE_CUT_HEAD))
+        report_cut(connection, cut);
     connection_cut(connection);
 }
 

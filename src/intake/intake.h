@@ -55,12 +55,21 @@ void intake_drain(struct intake *intake);
  * append it posted has come back when it returns, so the writer must still run. */
 void intake_stop(struct intake *intake, int64_t limit_usec);
 
+/* Why a connection was cut in the middle of a request: what was not complete in time. */
+enum intake_cut {
+    INTAKE_CUT_HEAD,
+    INTAKE_CUT_BODY,
+    INTAKE_CUT_ANSWER, /* it was not read */
+    INTAKE_CUT_COUNT,
+};
+
 /* Counters over all workers and endpoints, since start. For status and metrics. */
 struct intake_stats {
     _Atomic uint64_t reasons[REASON_COUNT];
     _Atomic uint64_t accepted_connections;
     _Atomic uint64_t refused_connections; /* over max_connections: answered 503 */
     _Atomic uint64_t open_connections;
+    _Atomic uint64_t cuts[INTAKE_CUT_COUNT];
 };
 const struct intake_stats *intake_stats(const struct intake *intake);
 

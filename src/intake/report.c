@@ -90,14 +90,21 @@ void report_would_refuse(struct connection *connection, enum reason reason)
         peer, endpoint, reason_name(reason), rest.words);
 }
 
-void report_cut(struct connection *connection, const char *detail)
+void report_cut(struct connection *connection, enum intake_cut cut)
 {
+    static const char *const details[] = {
+        [INTAKE_CUT_HEAD] = "the headers were not complete in time",
+        [INTAKE_CUT_BODY] = "the body was not complete in time",
+        [INTAKE_CUT_ANSWER] = "the answer was not read in time",
+    };
+    const char *detail = details[cut];
     struct worker *worker = connection->worker;
     char peer_text[CONNECTION_PEER_SIZE];
     struct log_rest rest;
     const char *peer;
     uint64_t left_out;
 
+    atomic_fetch_add_explicit(&worker->shared->stats.cuts[cut], 1, memory_order_relaxed);
     if (!log_limit_pass(&worker->report.cuts, worker->now_usec, REPORT_INTERVAL_USEC, &left_out))
         return;
     log_rest_tell(&rest, left_out);

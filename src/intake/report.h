@@ -11,8 +11,8 @@
  * Threads: the worker's.
  */
 
+#include "intake/intake.h"
 #include "util/log.h"
-#include "verify/reason.h"
 
 struct connection;
 struct delivery;
@@ -31,4 +31,4 @@ void report_request(struct connection *connection, enum reason reason, const cha
 void report_would_refuse(struct connection *connection, enum reason reason);
 
 /* A connection that was cut in the middle of a request. */
-void report_cut(struct connection *connection, const char *detail);
+void report_cut(struct connection *connection, enum intake_cut cut);

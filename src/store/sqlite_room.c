@@ -172,6 +172,7 @@ void sqlite_measure(struct sqlite_store *store, struct store_stats *stats)
     stats->wal_bytes = file_size(store->wal_path);
     stats->disk_free = store->disk.free_bytes;
     stats->reserve = store->disk.reserve.held;
+    stats->disk_floor = store->disk.floor;
     stats->below_floor = store->disk.below_floor;
     stats->disk_full = store->disk.full || store->disk.leftovers;
 }

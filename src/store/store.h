@@ -243,7 +243,8 @@ struct store_stats {
     uint64_t bytes;      /* of the database file */
     uint64_t wal_bytes;
     uint64_t disk_free;
-    uint64_t reserve; /* bytes held back */
+    uint64_t disk_floor; /* of the options; 0: none */
+    uint64_t reserve;    /* bytes held back */
     bool below_floor;
     bool disk_full; /* it was met full, and there is not yet room for all again */
     bool failed;    /* latched */

@@ -3,7 +3,8 @@
 /*
  * The log: where an event goes. What it looks like there is log_line.c's.
  *
- * State is set once by log_init before threads start, except the level, which is atomic. A line is
+ * State is set once by log_init before threads start, except the level and the counters, which are
+ * atomic. A line is
  * built on the stack and written with one write(2), so that lines of threads do not mix and running
  * out of memory can be told. What the receiver of stderr does not take is dropped: the daemon
  * never waits for its log beyond that one call.
@@ -49,6 +50,7 @@ static const char *const format_names[] = {
     [LOG_FORMAT_JSON] = "json",
 };
 
+static _Atomic uint64_t log_counts[ARRAY_SIZE(level_names)];
 static atomic_int log_level_now = LOG_LEVEL_INFO;
 static enum log_format log_format_now = LOG_FORMAT_TEXT; /* never AUTO */
 static bool log_with_date = true;
@@ -103,13 +105,23 @@ int log_level_parse(const char *text, enum log_level *ret_level)
     return -EINVAL;
 }
 
-const char *log_level_name(enum log_level level)
+static size_t level_index(enum log_level level)
 {
     for (size_t i = 0; i < ARRAY_SIZE(level_names); i++)
         if (level == level_names[i].level)
-            return level_names[i].name;
+            return i;
     ASSERT(!"a log level without a name");
-    return NULL;
+    return 0;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level_index(level)].name;
+}
+
+uint64_t log_count(enum log_level level)
+{
+    return atomic_load_explicit(&log_counts[level_index(level)], memory_order_relaxed);
 }
 
 int log_format_parse(const char *text, enum log_format *ret_format)
@@ -164,6 +176,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 
     if (!log_is_on(level))
         return;
+    atomic_fetch_add_explicit(&log_counts[level_index(level)], 1, memory_order_relaxed);
 
     va_start(arguments, format);
     if (vsnprintf(sentence, sizeof(sentence), format, arguments) < 0)

@@ -19,6 +19,7 @@
 #include "util/log_limit.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level {
     LOG_LEVEL_ERR = 3, /* the numbers are syslog's severities, RFC 5424 §6.2.1 */
@@ -47,6 +48,9 @@ struct log_field {
 void log_init(enum log_level level, enum log_format format);
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
+
+/* How many events of a level were written since the start. */
+uint64_t log_count(enum log_level level);
 
 int log_level_parse(const char *text, enum log_level *ret_level); /* 0 or -EINVAL */
 const char *log_level_name(enum log_level level);

@@ -89,8 +89,12 @@ static inline void fake_reset(void)
     fake.intake.reasons[REASON_ACCEPTED] = fake.endpoint.reasons[REASON_ACCEPTED] = 10;
     fake.intake.reasons[REASON_TOKEN_WRONG] = fake.endpoint.reasons[REASON_TOKEN_WRONG] = 3;
     fake.intake.reasons[REASON_PATH] = 2;
-    fake.store = (struct store_stats){
-        .head = 10, .deliveries = 9, .ids = 10, .disk_free = 1000, .reserve = 500};
+    fake.store = (struct store_stats){.head = 10,
+        .deliveries = 9,
+        .ids = 10,
+        .disk_free = 1000,
+        .disk_floor = 64,
+        .reserve = 500};
     fake.head = 10;
     fake.sink = (struct store_sink){.id = FAKE_SINK,
         .frontier = 9,

@@ -12,12 +12,22 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+static const struct process_stats process = {
+    .cpu_usec = 1230000,
+    .threads = 5,
+    .virtual_bytes = 1 << 20,
+    .resident_bytes = 4096,
+    .open_fds = 12,
+    .max_fds = 1024,
+};
+
 /* What metrics_write gives, NUL-terminated; owned by the caller. */
 static char *text_of(const struct overview *overview)
 {
+    const struct metrics_more more = {.process = &process, .log_counts = {1, 2, 3, 0}};
     struct buf out = BUF_INIT;
 
-    metrics_write(overview, &out);
+    metrics_write(overview, &more, &out);
     buf_append(&out, "", 1);
     ck_assert(!out.failed);
     return (char *)out.data;
@@ -36,6 +46,9 @@ static struct overview overview_with(struct overview_sink *sinks)
     struct overview overview = {
         .now_usec = FAKE_NOW,
         .started_at_usec = FAKE_NOW - 1500000,
+        .conf_since_usec = FAKE_NOW - 500000,
+        .reload_has_failed = true,
+        .cuts = {[INTAKE_CUT_BODY] = 6},
         .endpoints = &fake.endpoint,
         .n_endpoints = 1,
         .unrouted = {[REASON_PATH] = 2},
@@ -66,13 +79,26 @@ static const char *const wanted[] = {
     "\nsasha_callbacks_total{endpoint=\"\",outcome=\"path\"} 2\n",
     "\nsasha_start_time_seconds 1767225598.500000\n",
     "\nsasha_ready 1\n",
+    "\nsasha_reload_successful 0\n",
+    "\nsasha_conf_timestamp_seconds 1767225599.500000\n",
+    "\n# TYPE sasha_log_events_total counter\nsasha_log_events_total{level=\"err\"} 1\n"
+    "sasha_log_events_total{level=\"warning\"} 2\nsasha_log_events_total{level=\"info\"} 3\n"
+    "sasha_log_events_total{level=\"debug\"} 0\n",
+    "\nprocess_cpu_seconds_total 1.230000\n",
+    "\nprocess_resident_memory_bytes 4096\n",
+    "\nprocess_open_fds 12\n",
+    "\nprocess_max_fds 1024\n",
+    "\nsasha_connections_cut_total{phase=\"head\"} 0\n"
+    "sasha_connections_cut_total{phase=\"body\"} 6\n"
+    "sasha_connections_cut_total{phase=\"answer\"} 0\n",
+    "\nsasha_store_disk_floor_bytes 64\n",
     "\nsasha_connections 3\n",
     "\nsasha_connections_limit 1024\n",
     "\n# TYPE sasha_callback_duration_seconds histogram\n"
-    "sasha_callback_duration_seconds_bucket{le=\"0.000250\"} 1\n"
-    "sasha_callback_duration_seconds_bucket{le=\"0.000500\"} 1\n"
-    "sasha_callback_duration_seconds_bucket{le=\"0.001000\"} 3\n",
-    "\nsasha_callback_duration_seconds_bucket{le=\"5.000000\"} 3\n"
+    "sasha_callback_duration_seconds_bucket{le=\"0.00025\"} 1\n"
+    "sasha_callback_duration_seconds_bucket{le=\"0.0005\"} 1\n"
+    "sasha_callback_duration_seconds_bucket{le=\"0.001\"} 3\n",
+    "\nsasha_callback_duration_seconds_bucket{le=\"5\"} 3\n"
     "sasha_callback_duration_seconds_bucket{le=\"+Inf\"} 4\n"
     "sasha_callback_duration_seconds_sum 7.000250\nsasha_callback_duration_seconds_count 4\n",
     "\nsasha_commit_batch_size_bucket{le=\"1\"} 1\nsasha_commit_batch_size_bucket{le=\"2\"} 1\n"
@@ -94,7 +120,7 @@ static const char *const wanted[] = {
     "sasha_sink_attempts_total{sink=\"publish\",result=\"retry\"} 2\n"
     "sasha_sink_attempts_total{sink=\"publish\",result=\"dead\"} 1\n"
     "sasha_sink_attempts_total{sink=\"publish\",result=\"deferred\"} 4\n",
-    "\nsasha_sink_attempt_duration_seconds_bucket{sink=\"publish\",le=\"0.001000\"} 0\n",
+    "\nsasha_sink_attempt_duration_seconds_bucket{sink=\"publish\",le=\"0.001\"} 0\n",
     "\nsasha_sink_attempt_duration_seconds_count{sink=\"publish\"} 0\n",
     "\nsasha_token_used_total{endpoint=\"main\",token=\"1\"} 0\n",
     "\nsasha_secret_used_total{endpoint=\"main\",secret=\"current\"} 0\n",

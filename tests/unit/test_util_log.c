@@ -213,6 +213,7 @@ static char *capture_stop(void)
 
 START_TEST(test_event)
 {
+    const uint64_t infos = log_count(LOG_LEVEL_INFO), debugs = log_count(LOG_LEVEL_DEBUG);
     CLEANUP(free) char *got = NULL;
     int got_errno;
 
@@ -224,6 +225,8 @@ START_TEST(test_event)
     got_errno = errno;
     got = capture_stop();
     ck_assert_int_eq(got_errno, EXDEV);
+    ck_assert_uint_eq(log_count(LOG_LEVEL_INFO), infos + 1);
+    ck_assert_uint_eq(log_count(LOG_LEVEL_DEBUG), debugs);
     ck_assert_uint_eq(strlen(got), strlen("2026-11-22T07:15:38.123Z info started: ready on x "
                                           "version=1\n"));
     ck_assert_int_eq(got[10], 'T');
