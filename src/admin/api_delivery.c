@@ -84,22 +84,25 @@ static const char *state_name(enum store_sink_state state)
     ASSERT(false);
 }
 
-static int write_sinks(
-    struct call *call, const struct sinks *sinks, uint64_t seq, struct error *error)
+static int write_sinks(struct call *call, const struct sinks *sinks,
+    const struct delivery *delivery, struct error *error)
 {
+    struct dispatch *dispatch = call->admin->options.dispatch;
     struct buf *out = &call->out;
 
     put_key(out, "sinks");
     put_open(out, '[');
     for (size_t i = 0; i < sinks->n; i++) {
         struct store_sink_row row;
-        int r = store_read_sink_row(call->reader, sinks->stats[i].id, seq, &row, error);
+        int r = store_read_sink_row(call->reader, sinks->stats[i].id, delivery->seq, &row, error);
 
         if (r < 0)
             return r;
         put_open(out, '{');
         put_member_text(out, "sink", sinks->stats[i].name);
         put_member_text(out, "state", state_name(row.state));
+        put_member_text(
+            out, "left_out", dispatch_leaves_out(dispatch, sinks->stats[i].name, delivery));
         put_member_number(out, "attempts", row.attempts);
         put_member_time(out, "next_at", row.next_at_usec);
         put_member_bool(out, "replay", row.replay);
@@ -183,7 +186,7 @@ static int write_all(struct call *call, const struct delivery *delivery, const s
     put_open(out, '{');
     delivery_write(out, delivery);
     write_job(out, delivery);
-    r = write_sinks(call, sinks, delivery->seq, error);
+    r = write_sinks(call, sinks, delivery, error);
     if (r < 0)
         return r;
     put_key(out, "tries");

@@ -4,6 +4,7 @@
 
 #include "admin/api.h"
 
+#include "admin/api_stats.h"
 #include "admin/internal.h"
 
 #include "util/rfc3339.h"
@@ -22,17 +23,30 @@ static void write_percentile(struct buf *out, const char *name, const uint64_t *
         put_msec(out, usec);
 }
 
+void stats_write_counts(struct buf *out, const struct history_counts *counts)
+{
+    put_member_number(out, "accepted", counts->accepted);
+    put_member_number(out, "duplicate", counts->duplicate);
+    put_member_number(out, "refused", counts->refused);
+    write_percentile(out, "commit_ms_p50", counts->latency, INTAKE_BUCKETS, intake_bucket_usec, 50);
+    write_percentile(out, "commit_ms_p99", counts->latency, INTAKE_BUCKETS, intake_bucket_usec, 99);
+}
+
 static void write_minute(void *context, int64_t at_usec, const struct history_counts *minute)
 {
     struct buf *out = context;
 
     put_open(out, '{');
     put_member_time(out, "at", at_usec);
-    put_member_number(out, "accepted", minute->accepted);
-    put_member_number(out, "duplicate", minute->duplicate);
-    put_member_number(out, "refused", minute->refused);
-    write_percentile(out, "commit_ms_p50", minute->latency, INTAKE_BUCKETS, intake_bucket_usec, 50);
-    write_percentile(out, "commit_ms_p99", minute->latency, INTAKE_BUCKETS, intake_bucket_usec, 99);
+    stats_write_counts(out, minute);
+    put_close(out, '}');
+}
+
+static void write_total(struct buf *out, const struct history_counts *total)
+{
+    put_key(out, "total");
+    put_open(out, '{');
+    stats_write_counts(out, total);
     put_close(out, '}');
 }
 
@@ -71,6 +85,7 @@ void api_stats(struct call *call)
     const int64_t oldest = now - USEC_PER_DAY;
     int64_t since = oldest, until = now + 1; /* the minute that has just begun counts */
     struct buf *out = &call->out;
+    struct history_counts total;
 
     if (!call_check_params(call, params) || !parse_time(call, "since", &since) ||
         !parse_time(call, "until", &until))
@@ -86,6 +101,8 @@ void api_stats(struct call *call)
     put_member_time(out, "since", since);
     put_member_time(out, "until", until > now ? now : until);
     pthread_mutex_lock(&call->admin->history_lock);
+    total = history_sum(call->admin->history, now, since, until);
+    write_total(out, &total);
     put_key(out, "buckets");
     put_open(out, '[');
     history_walk(call->admin->history, now, since, until, write_minute, out);

@@ -4,6 +4,7 @@
 
 #include "admin/api.h"
 
+#include "admin/api_stats.h"
 #include "admin/internal.h"
 #include "admin/overview.h"
 
@@ -53,6 +54,28 @@ static void write_intake(
     put_member_number(out, "refused_connections", overview->refused_connections);
     write_reasons(out, "unrouted", overview->unrouted, overview_is_unrouted);
     put_close(out, '}');
+}
+
+/* What came in of late. The minute that has just begun is one of those. */
+static void write_recent(struct buf *out, struct admin *admin, int64_t now)
+{
+    static const unsigned int periods[] = {5, 60};
+
+    put_key(out, "recent");
+    put_open(out, '[');
+    for (size_t i = 0; i < ARRAY_SIZE(periods); i++) {
+        struct history_counts sum;
+
+        pthread_mutex_lock(&admin->history_lock);
+        sum = history_sum(
+            admin->history, now, now - (int64_t)(periods[i] - 1) * USEC_PER_MIN, now + 1);
+        pthread_mutex_unlock(&admin->history_lock);
+        put_open(out, '{');
+        put_member_number(out, "minutes", periods[i]);
+        stats_write_counts(out, &sum);
+        put_close(out, '}');
+    }
+    put_close(out, ']');
 }
 
 /* ---- endpoints ---- */
@@ -204,8 +227,8 @@ static void write_sinks(struct buf *out, const struct overview *overview)
     put_close(out, ']');
 }
 
-static void write_status(
-    struct buf *out, const struct overview *overview, const struct admin_view *view)
+static void write_status(struct buf *out, struct admin *admin, const struct overview *overview,
+    const struct admin_view *view)
 {
     put_open(out, '{');
     put_member_text(out, "version", PROJECT_VERSION);
@@ -215,6 +238,7 @@ static void write_status(
     put_member_text(out, "config", view->config_file);
     write_readiness(out, &overview->readiness);
     write_intake(out, overview, view);
+    write_recent(out, admin, overview->now_usec);
     write_endpoints(out, overview, view);
     write_store(out, overview, view);
     write_sinks(out, overview);
@@ -235,7 +259,8 @@ void api_status(struct call *call)
     } else {
         struct view *view = admin_view(call->admin);
 
-        write_status(&call->out, &overview, &view->what);
+        admin_sample(call->admin, call->reader);
+        write_status(&call->out, call->admin, &overview, &view->what);
         view_unref(view);
     }
     overview_done(&overview);

@@ -150,6 +150,26 @@ void history_walk(const struct history *history, int64_t now_usec, int64_t since
     }
 }
 
+static void add_minute(void *context, int64_t at_usec, const struct history_counts *minute)
+{
+    struct history_counts *sum = context;
+
+    sum->accepted += minute->accepted;
+    sum->duplicate += minute->duplicate;
+    sum->refused += minute->refused;
+    for (size_t i = 0; i < INTAKE_BUCKETS; i++)
+        sum->latency[i] += minute->latency[i];
+}
+
+struct history_counts history_sum(
+    const struct history *history, int64_t now_usec, int64_t since_usec, int64_t until_usec)
+{
+    struct history_counts sum = {.accepted = 0};
+
+    history_walk(history, now_usec, since_usec, until_usec, add_minute, &sum);
+    return sum;
+}
+
 /* ---- sinks ---- */
 
 static struct sink_ring *find_sink(const struct history *history, const char *name)

@@ -49,6 +49,10 @@ void history_walk(const struct history *history, int64_t now_usec, int64_t since
     int64_t until_usec,
     void (*fn)(void *context, int64_t at_usec, const struct history_counts *minute), void *context);
 
+/* The sum of the same minutes. */
+struct history_counts history_sum(
+    const struct history *history, int64_t now_usec, int64_t since_usec, int64_t until_usec);
+
 /* Passes on what each sink did in [since, until), summed. */
 void history_walk_sinks(const struct history *history, int64_t now_usec, int64_t since_usec,
     int64_t until_usec,

@@ -280,6 +280,25 @@ static int execute(const struct command *command, const struct common_options *c
     return status == EX_OK ? written : status;
 }
 
+/* By filter, and no sink has dead letters. */
+static int nothing_dead(const struct command *command, const struct common_options *common,
+    const struct plan *plan, bool dry_run)
+{
+    struct buf out = BUF_INIT;
+    int status;
+
+    if (!common->json)
+        buf_append_format(
+            &out, "nothing to %s: no sink has dead letters\n", actions[plan->action].name);
+    else if (dry_run)
+        buf_append_text(&out, "{\"dry_run\":true,\"sink\":null,\"count\":0}\n");
+    else
+        buf_append_text(&out, "{\"sink\":null,\"done\":0,\"skipped\":0,\"interrupted\":false}\n");
+    status = command_write(command, &out);
+    buf_done(&out);
+    return status;
+}
+
 int action_run(const struct command *command, const struct common_options *common,
     const struct action_options *options, enum action action, char **texts, int n_texts)
 {
@@ -294,8 +313,11 @@ int action_run(const struct command *command, const struct common_options *commo
         status = client_open(common, &client, &error);
     if (status == EX_OK) {
         plan.client = client;
-        status = sink_name_find(client, options->select.sink, &plan.sink, &error);
+        status =
+            sink_name_find(client, options->select.sink, plan.filter.state, &plan.sink, &error);
     }
+    if (status == CTL_REFUSED && !plan.given)
+        return nothing_dead(command, common, &plan, options->dry_run);
     if (status != EX_OK)
         return command_fail(command, &error, status);
     plan.filter.sink = plan.sink;

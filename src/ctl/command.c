@@ -22,7 +22,7 @@ const struct option_row common_option_rows[] = {
     {"socket", "PATH", "admin socket to talk to, instead of the conf's",
         offsetof(struct common_options, socket)},
     {"json", NULL, "print answers as JSON", offsetof(struct common_options, json)},
-    {"help", NULL, "show this and end", offsetof(struct common_options, help)},
+    {"help", NULL, "show this and end", offsetof(struct common_options, help), 'h'},
     {"version", NULL, "show the version and end", offsetof(struct common_options, version)},
     {NULL, NULL, NULL, 0},
 };

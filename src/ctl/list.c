@@ -88,8 +88,10 @@ int list_run(const struct command *command, const struct common_options *common,
     if (status == EX_OK)
         status = client_open(common, &client, &error);
     if (status == EX_OK && filter.state) {
-        status = sink_name_find(client, filter.sink, &sink, &error);
+        status = sink_name_find(client, filter.sink, filter.state, &sink, &error);
         filter.sink = sink;
+        if (status == CTL_REFUSED) /* nothing is dead: a list of nothing */
+            return EX_OK;
     }
     if (status != EX_OK)
         return command_fail(command, &error, status);

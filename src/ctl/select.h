@@ -42,7 +42,8 @@ struct select_options {
         SELECT_ROW(struct_name, member, "since", "TIME", since, "received then or later"),        \
         SELECT_ROW(struct_name, member, "until", "TIME", until, "received before"),               \
         SELECT_ROW(struct_name, member, "stale", "yes|no", stale, "stale ones; the others"),      \
-        SELECT_ROW(struct_name, member, "sink", "NAME", sink, "the sink; default: the only one"), \
+        SELECT_ROW(struct_name, member, "sink", "NAME", sink,                                     \
+            "the sink; default: the only one that fits"),                                         \
         SELECT_ROW(struct_name, member, "state", "STATE", state, "dead or pending for the sink")
 
 /* ---- filter ---- */

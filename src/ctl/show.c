@@ -56,6 +56,21 @@ static void append_try(const json_t *try, struct buf *out)
         text_append_lines(out, "        | ", json_string_value(output), json_string_length(output));
 }
 
+/* What is settled was delivered or left out; which, the sink's conf of now tells. */
+static void append_state(const json_t *sink, struct buf *out)
+{
+    const char *state = field_text(sink, "state"), *left_out = field_text(sink, "left_out");
+
+    text_append(out, state);
+    if (!state || strcmp(state, "settled") != 0)
+        return;
+    buf_append_text(out, left_out ? " (left out by the sink's " : " (delivered)");
+    if (left_out) {
+        text_append(out, left_out);
+        buf_append_text(out, ")");
+    }
+}
+
 static void append_sink(const json_t *sink, const json_t *tries, struct buf *out)
 {
     const char *name = field_text(sink, "sink");
@@ -69,8 +84,10 @@ static void append_sink(const json_t *sink, const json_t *tries, struct buf *out
     buf_append_text(out, "\nsink ");
     text_append(out, name);
     buf_append_text(out, ": ");
-    text_append(out, field_text(sink, "state"));
-    buf_append_format(out, ", %" PRIi64 " %s", attempts, attempts == 1 ? "attempt" : "attempts");
+    append_state(sink, out);
+    if (attempts > 0)
+        buf_append_format(
+            out, ", %" PRIi64 " %s", attempts, attempts == 1 ? "attempt" : "attempts");
     if (field_is_true(sink, "replay"))
         buf_append_text(out, ", a replay");
     if (next_at != INT64_MIN)

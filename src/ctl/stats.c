@@ -1,8 +1,7 @@
 /*
  * The command `stats`: counts and latencies over a period, with a small plot.
  *
- * The daemon tells them by the minute, for the last 24 hours. Percentiles of minutes cannot be put
- * together to one of the period, so what is shown is the middle minute and the worst one.
+ * The daemon tells them by the minute, for the last 24 hours, and of the whole period.
  */
 
 #include "ctl/client.h"
@@ -27,8 +26,6 @@
 CLEANUP_FUNC(struct client, client_close);
 
 #define PLOT_WIDTH 60
-/* The minutes of a day, and one that has begun. */
-#define MINUTES_MAX (24 * 60 + 1)
 
 struct stats_options {
     const char *since, *until;
@@ -75,42 +72,6 @@ static int make_target(const struct stats_options *options, struct buf *target, 
 }
 
 /* ---- the answer ---- */
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a, right = *(const double *)b;
-
-    return (left > right) - (left < right);
-}
-
-/* Of the minutes that have one. */
-struct latency {
-    double middle, worst;
-    size_t n;
-};
-
-static struct latency find_latency(const json_t *buckets)
-{
-    double middles[MINUTES_MAX];
-    struct latency latency = {.n = 0};
-    const json_t *bucket;
-    size_t i;
-
-    json_array_foreach(buckets, i, bucket)
-    {
-        double p99 = field_real(bucket, "commit_ms_p99");
-
-        if (!json_is_number(json_object_get(bucket, "commit_ms_p50")) || latency.n == MINUTES_MAX)
-            continue;
-        middles[latency.n++] = field_real(bucket, "commit_ms_p50");
-        latency.worst = p99 > latency.worst ? p99 : latency.worst;
-    }
-    if (latency.n > 0) {
-        qsort(middles, latency.n, sizeof(*middles), compare);
-        latency.middle = middles[latency.n / 2];
-    }
-    return latency;
-}
 
 /* One plotted row; counts of a bar's minutes are added up, latencies keep the worst. */
 static double append_plot(const json_t *stats, const char *name, bool add,
@@ -165,14 +126,25 @@ static void append_counts(const json_t *stats, const struct terminal *terminal, 
 
 static void append_latency(const json_t *stats, const struct terminal *terminal, struct buf *out)
 {
-    struct latency latency = find_latency(field_array(stats, "buckets"));
-    char middle[FORMAT_SIZE], worst[FORMAT_SIZE];
+    const json_t *total = field_object(stats, "total"), *buckets, *bucket;
+    char p50[FORMAT_SIZE], p99[FORMAT_SIZE], worst[FORMAT_SIZE];
+    double longest = 0;
+    size_t i;
 
+    buckets = field_array(stats, "buckets");
+    json_array_foreach(buckets, i, bucket)
+    {
+        double of_minute = field_real(bucket, "commit_ms_p99");
+
+        longest = of_minute > longest ? of_minute : longest;
+    }
     buf_append_format(out, "%-12s", "commit p99");
     append_plot(stats, "commit_ms_p99", false, terminal, out);
-    if (latency.n > 0)
-        buf_append_format(out, " worst minute %s; p50 of the middle minute %s\n",
-            format_milliseconds(latency.worst, worst), format_milliseconds(latency.middle, middle));
+    if (json_is_number(json_object_get(total, "commit_ms_p99")))
+        buf_append_format(out, " p50 %s, p99 %s; in the worst minute %s\n",
+            format_milliseconds(field_real(total, "commit_ms_p50"), p50),
+            format_milliseconds(field_real(total, "commit_ms_p99"), p99),
+            format_milliseconds(longest, worst));
     else
         buf_append_text(out, " no commit\n");
 }

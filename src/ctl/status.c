@@ -14,17 +14,12 @@
 #include "ctl/json_text.h"
 #include "ctl/text.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
-#include "util/rfc3339.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <sysexits.h>
 
 CLEANUP_FUNC(struct client, client_close);
-
-/* The period that "now" is taken from. */
-#define RATE_MINUTES 5
 
 static void append_texts(const json_t *texts, struct buf *out)
 {
@@ -110,53 +105,38 @@ static void append_store(const json_t *status, struct buf *out)
             format_milliseconds(field_real(store, "commit_ms"), commit));
 }
 
-/* What came in the last minutes. */
-static void append_rates(const json_t *stats, struct buf *out)
+static void append_recent(const json_t *status, struct buf *out)
 {
-    const json_t *buckets = field_array(stats, "buckets"), *bucket;
-    int64_t accepted = 0, duplicate = 0, refused = 0;
-    double worst = 0;
-    char buffer[FORMAT_SIZE];
+    const json_t *recent = field_array(status, "recent"), *period;
+    char p50[FORMAT_SIZE], p99[FORMAT_SIZE], title[32];
     size_t i;
 
-    json_array_foreach(buckets, i, bucket)
+    json_array_foreach(recent, i, period)
     {
-        double p99 = field_real(bucket, "commit_ms_p99");
+        const int64_t minutes = field_number(period, "minutes");
+        const double per = minutes > 0 ? (double)minutes : 1;
 
-        accepted += field_number(bucket, "accepted");
-        duplicate += field_number(bucket, "duplicate");
-        refused += field_number(bucket, "refused");
-        worst = p99 > worst ? p99 : worst;
+        snprintf(title, sizeof(title), "last %" PRIi64 " min", minutes);
+        buf_append_format(out,
+            "%-12s%" PRIi64 " accepted (%.1f a minute), %" PRIi64 " duplicate, %" PRIi64 " refused",
+            title, field_number(period, "accepted"), (double)field_number(period, "accepted") / per,
+            field_number(period, "duplicate"), field_number(period, "refused"));
+        if (json_is_number(json_object_get(period, "commit_ms_p99")))
+            buf_append_format(out, "; commit p50 %s, p99 %s",
+                format_milliseconds(field_real(period, "commit_ms_p50"), p50),
+                format_milliseconds(field_real(period, "commit_ms_p99"), p99));
+        buf_append_text(out, "\n");
     }
-    text_append_row(out, "now",
-        "%.1f accepted, %.1f duplicate, %.1f refused a minute (last %d minutes); commit p99 %s",
-        (double)accepted / RATE_MINUTES, (double)duplicate / RATE_MINUTES,
-        (double)refused / RATE_MINUTES, RATE_MINUTES,
-        worst > 0 ? format_milliseconds(worst, buffer) : "-");
 }
 
-/* Asks for the rates as well; a daemon that has none gives a status without. */
-static int get_rates(struct client *client, struct client_answer *answer)
+static void append_all(const json_t *status, struct buf *out)
 {
-    struct error error = ERROR_INIT;
-    char since[RFC3339_SIZE], target[64];
-
-    rfc3339_format(clock_realtime(clock_system()) - RATE_MINUTES * USEC_PER_MIN, since);
-    snprintf(target, sizeof(target), "/v1/stats?since=%s", since);
-    return client_get(client, target, answer, &error);
-}
-
-static void append_all(struct client *client, const json_t *status, struct buf *out)
-{
-    struct client_answer rates = CLIENT_ANSWER_INIT;
     struct terminal terminal = terminal_look();
 
     append_health(status, out);
     append_intake(status, out);
     append_store(status, out);
-    if (get_rates(client, &rates) == EX_OK)
-        append_rates(rates.root, out);
-    client_answer_done(&rates);
+    append_recent(status, out);
     status_append_endpoints(status, &terminal, out);
     status_append_sinks(status, &terminal, out);
 }
@@ -181,7 +161,7 @@ static int run(const struct command *command, struct common_options *common, int
             json_text_append_line(&out, (const char *)answer.text.data, answer.text.length);
             buf_append_text(&out, "\n");
         } else {
-            append_all(client, answer.root, &out);
+            append_all(answer.root, &out);
         }
         status = command_write(command, &out);
         if (status == EX_OK && !field_is_true(answer.root, "ready"))

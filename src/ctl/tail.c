@@ -151,7 +151,7 @@ static int run_tail(const struct command *command, const struct common_options *
     if (status == EX_OK)
         status = client_open(common, &client, error);
     if (status == EX_OK && tail.filter.state) {
-        status = sink_name_find(client, tail.filter.sink, &sink, error);
+        status = sink_name_find(client, tail.filter.sink, NULL, &sink, error);
         tail.filter.sink = sink;
     }
     if (status != EX_OK)

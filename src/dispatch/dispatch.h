@@ -131,5 +131,10 @@ struct dispatch_sink_stats {
     char error_result[64];
 };
 
+/* The key of the sink's conf, as it is now, that leaves the delivery out: "statuses", "types",
+ * "endpoints" or "stale" (static). NULL: none does, or there is no such sink. From any thread. */
+const char *dispatch_leaves_out(
+    struct dispatch *dispatch, const char *sink, const struct delivery *delivery);
+
 /* From any thread. Returns how many there are; fills in at most `max`. */
 size_t dispatch_get_stats(struct dispatch *dispatch, struct dispatch_sink_stats *stats, size_t max);

@@ -17,11 +17,19 @@ static bool list_passes(const char *const *list, const char *value)
     return false;
 }
 
+const char *filter_leaves_out(
+    const struct dispatch_sink_options *options, const struct delivery *delivery)
+{
+    if (!list_passes(options->statuses, delivery->status))
+        return "statuses";
+    if (!list_passes(options->types, delivery->type))
+        return "types";
+    if (!list_passes(options->endpoints, delivery->endpoint))
+        return "endpoints";
+    return options->skip_stale && delivery->stale ? "stale" : NULL;
+}
+
 bool filter_passes(const struct dispatch_sink_options *options, const struct delivery *delivery)
 {
-    if (options->skip_stale && delivery->stale)
-        return false;
-    return list_passes(options->statuses, delivery->status) &&
-           list_passes(options->types, delivery->type) &&
-           list_passes(options->endpoints, delivery->endpoint);
+    return !filter_leaves_out(options, delivery);
 }

@@ -6,5 +6,9 @@
 
 #include "dispatch/dispatch.h"
 
-/* False: left out by `statuses`, `types`, `endpoints` or stale = "skip". Compared byte by byte. */
+/* The key of the conf that leaves it out: "statuses", "types", "endpoints" or "stale" (static);
+ * NULL: it passes. Compared byte by byte. */
+const char *filter_leaves_out(
+    const struct dispatch_sink_options *options, const struct delivery *delivery);
+
 bool filter_passes(const struct dispatch_sink_options *options, const struct delivery *delivery);

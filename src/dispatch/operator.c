@@ -11,6 +11,7 @@
 
 #include "dispatch/dispatch_private.h"
 
+#include "dispatch/filter.h"
 #include "dispatch/request.h"
 
 #include <errno.h>
@@ -102,7 +103,20 @@ int dispatch_set_paused(
     return 0;
 }
 
-/* ---- numbers ---- */
+/* ---- looking ---- */
+
+const char *dispatch_leaves_out(
+    struct dispatch *dispatch, const char *sink, const struct delivery *delivery)
+{
+    const char *key = NULL;
+
+    pthread_mutex_lock(&dispatch->lock);
+    const struct slot *slot = dispatch_find(dispatch, sink);
+    if (slot)
+        key = filter_leaves_out(slot->options, delivery);
+    pthread_mutex_unlock(&dispatch->lock);
+    return key;
+}
 
 size_t dispatch_get_stats(struct dispatch *dispatch, struct dispatch_sink_stats *stats, size_t max)
 {

@@ -244,7 +244,9 @@ def test_show(admin):
         "unverified": "signature-wrong", "stale": True,
         "job": {"n": 12345678901234567, "list": [], "deep": {"a": [1, 2]}},
         "sinks": [{"sink": "publish", "state": "dead", "attempts": 2, "next_at": None,
-                   "replay": True}],
+                   "replay": True},
+                  {"sink": "mail", "state": "settled", "left_out": "statuses", "attempts": 0},
+                  {"sink": "archive", "state": "settled", "left_out": None, "attempts": 0}],
         "tries": [{"sink": "publish", "number": 1, "at": "2026-11-22T07:15:39Z",
                    "duration_ms": 12.3, "result": "exit 1", "output": "one\n\x1b[31mtwo\x00\n"},
                   {"sink": "gone", "number": 1, "at": "2026-11-22T07:15:39Z", "duration_ms": 2000,
@@ -253,7 +255,8 @@ def test_show(admin):
     result = ctl(admin, "show", 3)
     assert result.returncode == 0, result.stderr
     for text in ["UNVERIFIED", "signature-wrong", "stale", "request-3", "publish: dead, 2 attempts",
-                 "a replay", "#1  2026-11-22 07:15:39  12.3 ms  exit 1", "| one",
+                 "a replay", "mail: settled (left out by the sink's statuses)\n",
+                 "archive: settled (delivered)\n", "#1  2026-11-22 07:15:39  12.3 ms  exit 1", "| one",
                  "| \\x1b[31mtwo\\x00", "gone: no longer in the conf", "timeout", "conflict",
                  '"n": 12345678901234567', '"list": []', '"deep": {\n']:
         assert text in result.stdout, (text, result.stdout)
@@ -317,7 +320,8 @@ def test_status(admin):
         oldest_pending_at="2026-11-22T05:00:00Z"), dict(SINK, name="archive", accepted=13)]
     result = ctl(admin, "status")
     assert result.returncode == 0
-    for text in [": ready", "up 4h", "3 of 1024 connections", "path 2", "12 MB", "5m ago", "never",
+    for text in [": ready", "up 4h", "last 5 min  10 accepted (2.0 a minute), 1 duplicate, 0 refused;"
+                 " commit p50 0.90 ms, p99 4.00 ms", "last 60 min 60 accepted (1.0 a minute)", "3 of 1024 connections", "path 2", "12 MB", "5m ago", "never",
                  "token-wrong 3", "PAUSED", "last error 1m ago at delivery 7: exit 1\\x1b",
                  "oldest pending received 3h ago", "dead list", "✓", "the sum is off by 1"]:
         assert text in result.stdout, (text, result.stdout)
@@ -362,6 +366,8 @@ def test_stats(admin):
         for minute in range(60)]
     admin.stats["sinks"] = [{"name": "publish", "delivered": 9, "failed": 1, "dead": 0,
                              "duration_ms_p50": 12.0, "duration_ms_p99": None}]
+    admin.stats["total"] = {"accepted": 1770, "duplicate": 0, "refused": 60, "commit_ms_p50": 0.9,
+                            "commit_ms_p99": 5.0}
     result = ctl(admin, "stats", "--since", "2026-11-22T07:00:00Z")
     assert result.returncode == 0, result.stderr
     assert admin.requests[-1] == ("/v1/stats", {"since": "2026-11-22T07:00:00.000000Z"})
@@ -371,7 +377,7 @@ def test_stats(admin):
     bars = plot[plot.index("▕") + 1:plot.index("▏")]
     assert len(bars) == 60 and bars[0] == " " and bars[-1] == "█"
     assert list(bars) == sorted(bars), "a rising number is a rising plot"
-    assert any("worst minute 40.0 ms" in line and "0.90 ms" in line for line in lines)
+    assert any("p50 0.90 ms, p99 5.00 ms; in the worst minute 40.0 ms" in line for line in lines)
     assert lines[-1].split() == ["publish", "9", "1", "0", "12.0", "ms", "-"]
     assert ctl(admin, "stats", env={**UTF8, "LC_ALL": "C"}).stdout.isascii()
 
@@ -420,6 +426,26 @@ def test_several_sinks(admin):
     assert admin.actions[0][1]["sink"] == "archive"
     result = ctl(admin, "retry", "1", "--sink", "no-such")
     assert result.returncode == 1 and "no-such" in result.stderr
+
+
+def test_the_only_sink_with_dead_letters_is_meant(admin):
+    admin.sinks = [dict(SINK, name="archive", dead=0), dict(SINK), dict(SINK, name="mail", dead=0)]
+    assert "retried 5 of sink publish" in ctl(admin, "retry", "--all").stdout
+    assert ctl(admin, "dead", "list").returncode == 0
+    assert admin.requests[-1][1]["sink"] == "publish"
+    result = ctl(admin, "replay", "--all")
+    assert result.returncode == 64 and "archive, publish, mail" in result.stderr
+
+
+def test_no_sink_has_dead_letters(admin):
+    admin.sinks = [dict(SINK, name=name, dead=0) for name in ("archive", "publish")]
+    assert (ctl(admin, "dead", "list").returncode, ctl(admin, "dead", "list").stdout) == (0, "")
+    result = ctl(admin, "dead", "retry", "--all")
+    assert result.returncode == 0 and "no sink has dead letters" in result.stdout
+    assert objects(ctl(admin, "--json", "retry", "--all"))[0]["done"] == 0
+    assert objects(ctl(admin, "--json", "retry", "--all", "--dry-run"))[0]["count"] == 0
+    assert ctl(admin, "retry", "1").returncode == 1
+    assert admin.actions == []
 
 
 def test_dry_run(admin):
@@ -537,8 +563,10 @@ def test_pause(admin, command, said):
 
 
 def test_prune(admin):
-    assert ctl(admin, "prune").stdout == "removed 0 deliveries and 0 ids\n"
-    assert admin.actions == [("/v1/prune", {})]
+    """Goes on until there is no more."""
+    assert ctl(admin, "prune").stdout == "removed 6 deliveries and 3 ids\n"
+    assert admin.actions == [("/v1/prune", {})] * 3
+    assert objects(ctl(admin, "--json", "prune")) == [{"deliveries": 2, "ids": 1, "more": False}]
 
 
 def test_check_config(conf, folder):

@@ -192,6 +192,12 @@ int dispatch_request(struct dispatch *dispatch, const char *sink, enum dispatch_
     return 0;
 }
 
+const char *dispatch_leaves_out(
+    struct dispatch *dispatch, const char *sink, const struct delivery *delivery)
+{
+    return strcmp(delivery->type, "embed-signature") == 0 ? "types" : NULL;
+}
+
 int dispatch_set_paused(
     struct dispatch *dispatch, const char *sink, bool paused, struct error *error)
 {

@@ -67,6 +67,14 @@ START_TEST(test_growth_goes_to_its_minute)
     ck_assert_uint_eq(walked.counts[0].latency[3], 5);
     ck_assert_int_eq(walked.at[1], NOW + 30 * USEC_PER_SEC);
     ck_assert_uint_eq(walked.counts[1].accepted, 4);
+    struct history_counts sum =
+        history_sum(history, NOW + 150 * USEC_PER_SEC, NOW - USEC_PER_DAY, INT64_MAX);
+    ck_assert_uint_eq(sum.accepted, 9);
+    ck_assert_uint_eq(sum.refused, 1);
+    ck_assert_uint_eq(sum.latency[3], 9);
+    sum = history_sum(
+        history, NOW + 150 * USEC_PER_SEC, NOW + 30 * USEC_PER_SEC, NOW + 90 * USEC_PER_SEC);
+    ck_assert_uint_eq(sum.accepted, 4);
     ck_assert_uint_eq(walked.counts[1].refused, 0);
     ck_assert_uint_eq(walked.counts[2].accepted, 0); /* looked at, and nothing was there */
 }

@@ -201,7 +201,9 @@ static const struct {
     {"GET", "/v1/deliveries/9", "", 200,
         "~\"bytes\":119,\"job\":{\"job_id\":\"j\",\"type\":\"t\",\"status\":\"s\","
         "\"created_at\":\"2026-01-01T00:00:00Z\",\"updated_at\":\"2026-01-01T00:00:00Z\","
-        "\"n\":0.1}\n,\"sinks\":[{\"sink\":\"publish\",\"state\":\"pending\",\"attempts\":2,"
+        "\"n\":0.1}\n,\"sinks\":[{\"sink\":\"publish\",\"state\":\"pending\",\"left_out\":"
+        "\"types\","
+        "\"attempts\":2,"
         "\"next_at\":" TIME ",\"replay\":true}],\"tries\":[{\"sink\":\"publish\",\"number\":1,"
         "\"at\":" TIME ",\"duration_ms\":12.345,\"result\":\"exit 1\",\"output\":\"no\\nway\"},"
         "{\"sink\":null,"},
@@ -321,6 +323,8 @@ START_TEST(test_status)
                                       "\"intake\":{\"listen\":[\"127.0.0.1:8480\"],"
                                       "\"connections\":3,\"max_connections\":1024,"));
     ck_assert_ptr_nonnull(strstr(got, "\"unrouted\":{\"framing\":0,\"path\":2,"));
+    ck_assert_ptr_nonnull(strstr(got, "\"recent\":[{\"minutes\":5,\"accepted\":"));
+    ck_assert_ptr_nonnull(strstr(got, "{\"minutes\":60,\"accepted\":"));
     ck_assert_ptr_nonnull(strstr(got, "\"verify\":\"enforce\",\"outcomes\":{\"accepted\":10,"));
     ck_assert_ptr_nonnull(strstr(got, "\"token-wrong\":3,"));
     ck_assert_ptr_nonnull(strstr(got, "\"tokens\":[{\"number\":1,\"source\":\"file:/t\",\"used\":0,"

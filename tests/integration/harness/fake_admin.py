@@ -129,6 +129,8 @@ class FakeAdmin:
                 "next": None if ended else seqs[-1]}
 
     def act(self, path: str, body: dict) -> Tuple[int, object]:
+        if path == "/v1/prune":
+            return 200, {"status": "ok", "deliveries": 2, "ids": 1, "more": len(self.actions) < 3}
         if "seqs" not in body:
             return 200, {"status": "ok"}
         known = [sink["name"] for sink in self.sinks]
@@ -147,6 +149,10 @@ class FakeAdmin:
             "intake": {"listen": ["127.0.0.1:8480"], "connections": 3, "max_connections": 1024,
                        "accepted_connections": 9, "refused_connections": 0,
                        "unrouted": {"framing": 0, "path": 2}},
+            "recent": [{"minutes": 5, "accepted": 10, "duplicate": 1, "refused": 0,
+                        "commit_ms_p50": 0.9, "commit_ms_p99": 4.0},
+                       {"minutes": 60, "accepted": 60, "duplicate": 1, "refused": 3,
+                        "commit_ms_p50": None, "commit_ms_p99": None}],
             "endpoints": [{
                 "name": "main", "public_url": "https://x/", "verify": "enforce",
                 "outcomes": {"accepted": 10, "duplicate": 1, "conflict": 0, "token-wrong": 3},
