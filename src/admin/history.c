@@ -237,7 +237,7 @@ void history_walk_sinks(const struct history *history, int64_t now_usec, int64_t
     const struct span span = span_of(now_usec, since_usec, until_usec);
 
     for (size_t i = 0; i < history->n_sinks; i++) {
-        uint64_t sum[N_SINK_COUNTS] = {0}, row[N_SINK_COUNTS];
+        uint64_t sum[N_SINK_COUNTS] = {0}, row[N_SINK_COUNTS] = {0};
         struct history_sink_counts counts;
 
         for (int64_t minute = span.first; minute < span.end; minute++) {

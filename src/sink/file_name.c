@@ -77,7 +77,7 @@ void file_name_make(const char *template, const char *job_id, char name[static F
         used = encode(job_id, name + before, room - HASH_LENGTH, &all);
         used += (size_t)sprintf(name + before + used, "~%016" PRIx64, fnv1a(job_id));
     }
-    strcpy(name + before + used, after);
+    memcpy(name + before + used, after, strlen(after) + 1);
 }
 
 int file_name_check(const char *template, struct error *error)

@@ -209,8 +209,8 @@ int lines_mend_end(
 static int lines_open(struct lines *lines, struct error *error)
 {
     CLEANUP(close) int fd = -1;
-    struct stat status;
-    uint64_t size;
+    struct stat status = {0};
+    uint64_t size = 0;
     int r;
 
     fd = lines_open_existing(lines->path, O_APPEND, &status, error);

@@ -104,7 +104,7 @@ static int read_number(struct db *db, const char *sql, int64_t *ret_value, struc
 
 int schema_check(struct db *db, size_t n_steps, struct error *error)
 {
-    int64_t id, version, objects;
+    int64_t id = 0, version = 0, objects = 0;
     int r;
 
     if ((r = read_number(db, "PRAGMA application_id", &id, error)) < 0 ||
@@ -144,7 +144,7 @@ static int apply_step(struct db *db, const struct schema_step *step, int64_t ver
 int schema_migrate(
     struct db *db, const struct schema_step *steps, size_t n_steps, struct error *error)
 {
-    int64_t version;
+    int64_t version = 0;
     int r = read_number(db, "PRAGMA user_version", &version, error);
 
     if (r < 0)

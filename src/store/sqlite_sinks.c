@@ -19,7 +19,7 @@ int sinks_load(struct db *db, uint32_t id, struct store_sink *ret_sink)
         return rc;
     rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW) {
-        uint64_t paused;
+        uint64_t paused = 0;
         uint64_t *numbers[] = {&sink.start, &sink.frontier, &sink.delivered, &sink.filtered,
             &sink.requeued, &sink.dropped, &sink.dead, &sink.pending_rows, &paused};
         size_t n = sizeof(numbers) / sizeof(numbers[0]);

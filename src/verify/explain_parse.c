@@ -125,7 +125,7 @@ int explain_parse(char *text, size_t length, struct explain_request *ret_request
 {
     struct explain_request request = {.headers = headers};
     struct lines lines = {text, text + length, 0};
-    char *line;
+    char *line = NULL;
     int result = take_line(&lines, &line, error);
 
     if (result == 0 && !line)

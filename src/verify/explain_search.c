@@ -13,6 +13,7 @@
 #include "verify/headers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,8 +284,9 @@ static void add_methods(struct explain_variants *methods, const struct explain_r
 static void add_join(struct explain_variants *joins, const char *order, const char *separator,
     const char *separator_name)
 {
-    char data[PARTS_MAX + 4] = "";
+    char data[PARTS_MAX + 4];
     char names[64] = "";
+    size_t used = 0;
 
     for (size_t i = 0; order[i]; i++) {
         static const char *const parts[EXPLAIN_AXES] = {
@@ -294,11 +296,10 @@ static void add_join(struct explain_variants *joins, const char *order, const ch
             [EXPLAIN_METHOD] = "method",
         };
 
-        if (i > 0)
-            strcat(names, ", ");
-        strcat(names, parts[axis_of_letter(order[i])]);
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i > 0 ? ", " : "",
+            parts[axis_of_letter(order[i])]);
     }
-    strcat(strcat(strcpy(data, order), "/"), separator);
+    snprintf(data, sizeof(data), "%s/%s", order, separator);
     explain_variants_add(joins, data, strlen(data),
         "SASHA signs method, url, request id and body, in this order and with nothing between "
         "them: whoever signed this does it otherwise",
