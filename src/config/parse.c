@@ -147,8 +147,12 @@ int parse_text(char *text, size_t length, struct raw *raw, struct fault_list *fa
     if (!cfg)
         return -ENOMEM;
     cfg_set_error_function(cfg, stay_silent);
+    errno = 0;
     if (cfg_parse_buf(cfg, text) == CFG_SUCCESS) {
         r = take_all(raw, cfg, faults);
+    } else if (errno == ENOMEM) {
+        /* cfg_free of 3.3 reads what could not be allocated: better to lose the rest as well. */
+        return -ENOMEM;
     } else {
         fault_add(faults, cfg->line > 0 ? cfg->line : 1,
             "libconfuse cannot read the file from here on; write one key a line, in quotes");

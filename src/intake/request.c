@@ -266,7 +266,7 @@ static const char *check_framing(struct request *request, const char *method, co
     const struct head *head, struct framing *ret_framing)
 {
     struct MHD_Connection *mhd = request->connection->mhd;
-    const bool has_target = request->target_at != NULL && !request->target.failed;
+    const bool has_target = request->target_at != NULL;
     const struct framing_request seen = {
         .version = version,
         .method = method,
@@ -305,6 +305,8 @@ static enum MHD_Result begin(struct request *request, const char *method, const 
     bool too_large;
 
     request->method = method;
+    if (request->target.failed)
+        return refuse_and_close(request, REASON_OVERLOAD, "no memory for the target");
     head_collect(connection->mhd, &head);
     head_find(&head, &request->head);
     why = check_framing(request, method, version, &head, &framing);

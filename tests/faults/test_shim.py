@@ -14,7 +14,7 @@ EXERCISE = BUILD / "tests" / "faults" / "shim" / "exercise"
 #: What each call of exercise.c returns when nothing is wrong. "recv" stands behind a "send".
 GOOD = {"write": 8, "pwrite": 8, "fsync": 0, "fdatasync": 0, "ftruncate": 0, "open": 0, "rename": 0,
         "pread": 8, "send": 8, "recv": 8, "epoll_wait": 0, "pipe": 0, "memfd": 0, "pidfd": 0,
-        "spawn": 0, "allocate": 0}
+        "spawn": 0, "allocate_own": 0}
 
 
 @pytest.fixture
@@ -66,9 +66,14 @@ def test_by_path(shim):
 
 
 def test_by_thread(shim):
-    shim.arm(["allocate"], "fail", "ENOMEM", times=0, thread="sink")
-    assert exercise(shim, "allocate", thread="sink-7")[1] == ["allocate -1 ENOMEM"]
-    assert exercise(shim, "allocate", thread="store")[1] == ["allocate 0"]
+    shim.arm(["allocate_own"], "fail", "ENOMEM", times=0, thread="sink")
+    assert exercise(shim, "allocate_own", thread="sink-7")[1] == ["allocate_own -1 ENOMEM"]
+    assert exercise(shim, "allocate_own", thread="store")[1] == ["allocate_own 0"]
+
+
+def test_a_librarys_allocation_is_not_the_programs(shim):
+    shim.arm(["allocate"], "fail", "ENOMEM", times=0, thread="worker")
+    assert exercise(shim, "allocate_own", "copy")[1] == ["allocate_own 0", "copy -1 ENOMEM"]
 
 
 def test_short(shim):

@@ -5,7 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from harness.callback import make_job, new_request_id
 from harness.http import Client, ConnectionEnded, Response
@@ -23,10 +23,13 @@ class Delivery:
 
 
 class Hand:
-    def __init__(self, target: Path, path: Path) -> None:
+    """`refusals`: statuses that are as good as a 503 for the fault at hand."""
+
+    def __init__(self, target: Path, path: Path, refusals: Tuple[int, ...] = ()) -> None:
         fields = json.loads(target.read_text())
         self._target = Target(**{**fields, "key": bytes.fromhex(fields["key"])})
         self._path = path
+        self._refusals = refusals
         self._ledger = ledger.Ledger(path)
         self.deliveries: List[Delivery] = []
 
@@ -48,7 +51,8 @@ class Hand:
         delivery.status = response.status
         if response.status in (200, 202):
             self._ledger.note("promised", delivery.id, response.status)
-        elif response.status == 503 and "retry-after" in response.headers:
+        elif response.status in self._refusals or \
+                (response.status == 503 and "retry-after" in response.headers):
             self._ledger.note("unavailable", delivery.id)
         else:
             self._ledger.note("wrong", delivery.id, response.status)

@@ -13,6 +13,7 @@ COUNTS: Dict[str, Tuple[str, int, int]] = {
     "F1": ("SIGKILL at a random moment under load", 50, 10_000),
     "F2": ("crash at each system call of the commit path; rounds over all of them", 1, 5),
     "F4": ("failing sync of each file, once and for good; rounds over all n", 1, 5),
+    "F9": ("slow syncs", 1, 3),
 }
 
 MODE = os.environ.get("SASHA_FAULTS", "ci")

@@ -3,19 +3,24 @@ many calls matched, also of one that is dead."""
 
 import errno
 import mmap
+import os
 import struct
 from pathlib import Path
 from typing import Dict, Iterable
 
 from harness.daemon import Daemon
-from harness.paths import BUILD
+from harness.paths import BUILD, SANITIZED
+
+if SANITIZED:  # the library stands in front of ASan, which would rather be first
+    os.environ["ASAN_OPTIONS"] = ":".join(
+        [*os.environ.get("ASAN_OPTIONS", "").split(), "verify_asan_link_order=0"])
 
 LIBRARY = BUILD / "tests" / "faults" / "shim" / "libfaults.so"
 
 #: In the order of enum shim_call.
 CALLS = ["write", "pwrite", "fsync", "fdatasync", "ftruncate", "open", "rename", "unlink", "read",
          "pread", "accept", "recv", "send", "epoll_wait", "epoll_ctl", "poll", "spawn", "pipe",
-         "memfd", "pidfd", "socket", "allocate"]
+         "memfd", "pidfd", "socket", "allocate", "allocate_own"]
 
 #: In the order of enum shim_action.
 ACTIONS = ["pass", "fail", "short", "delay", "kill-before", "kill-half", "kill-after"]
@@ -23,6 +28,7 @@ ACTIONS = ["pass", "fail", "short", "delay", "kill-before", "kill-half", "kill-a
 #: All that changes what a file system holds, and all that makes it last.
 CHANGES = ["write", "pwrite", "ftruncate", "open", "rename", "unlink"]
 SYNCS = ["fsync", "fdatasync"]
+ALLOCATIONS = ["allocate", "allocate_own"]
 
 MAGIC = 0x5348494D
 HEADER = struct.Struct("<IIq")

@@ -2,7 +2,7 @@
 
 /*
  * Memory. Who comes next may be the C library or a sanitizer. Finding that out can allocate by
- * itself; that little is served from a block of our own and never given back.
+ * itself; that little is served from a block of our own, and what is freed meanwhile stays.
  */
 
 #include <errno.h>
@@ -43,12 +43,15 @@ static void *resolve(const char *name)
     if (!(next))         \
     (next) = resolve(name)
 
-static bool allocation_fails(void)
+static bool allocation_fails(const void *caller)
 {
-    struct shim_strike strike = shim_before(SHIM_ALLOCATE, -1, NULL);
+    struct shim_strike strike =
+        shim_before(shim_is_program(caller) ? SHIM_ALLOCATE_OWN : SHIM_ALLOCATE, -1, NULL);
 
     return shim_fails(&strike);
 }
+
+#define CALLER __builtin_return_address(0)
 
 void *malloc(size_t size)
 {
@@ -56,7 +59,7 @@ void *malloc(size_t size)
 
     if (resolving)
         return early_allocate(size);
-    if (allocation_fails())
+    if (allocation_fails(CALLER))
         return NULL;
     NEXT(next, "malloc");
     return next(size);
@@ -68,20 +71,25 @@ void *calloc(size_t count, size_t size)
 
     if (resolving)
         return early_allocate(count * size);
-    if (allocation_fails())
+    if (allocation_fails(CALLER))
         return NULL;
     NEXT(next, "calloc");
     return next(count, size);
 }
 
-void *realloc(void *memory, size_t size)
+static void *resize(void *memory, size_t size, const void *caller)
 {
     static void *(*next)(void *, size_t);
 
-    if (allocation_fails())
+    if (allocation_fails(caller))
         return NULL;
     NEXT(next, "realloc");
     return next(memory, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return resize(memory, size, CALLER);
 }
 
 void *reallocarray(void *memory, size_t count, size_t size)
@@ -92,14 +100,14 @@ void *reallocarray(void *memory, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return realloc(memory, bytes);
+    return resize(memory, bytes, CALLER);
 }
 
 void free(void *memory)
 {
     static void (*next)(void *);
 
-    if (is_early(memory))
+    if (is_early(memory) || resolving)
         return;
     NEXT(next, "free");
     next(memory);

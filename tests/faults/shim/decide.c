@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,30 @@
 #include <unistd.h>
 
 static struct shim_control *control;
+static uintptr_t program_begin, program_end;
+
+/* The program is the first object. */
+static int note_program(struct dl_phdr_info *info, size_t size, void *context)
+{
+    program_begin = UINTPTR_MAX;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        uintptr_t begin = info->dlpi_addr + part->p_vaddr;
+
+        if (part->p_type != PT_LOAD)
+            continue;
+        if (begin < program_begin)
+            program_begin = begin;
+        if (begin + part->p_memsz > program_end)
+            program_end = begin + part->p_memsz;
+    }
+    return 1;
+}
+
+bool shim_is_program(const void *code)
+{
+    return (uintptr_t)code >= program_begin && (uintptr_t)code < program_end;
+}
 
 __attribute__((constructor)) static void attach(void)
 {
@@ -37,6 +62,7 @@ __attribute__((constructor)) static void attach(void)
     syscall(SYS_close, fd);
     if (memory == MAP_FAILED || ((struct shim_control *)memory)->magic != SHIM_MAGIC)
         abort();
+    dl_iterate_phdr(note_program, NULL);
     control = memory;
     __atomic_add_fetch(&control->attached, 1, __ATOMIC_SEQ_CST);
 }

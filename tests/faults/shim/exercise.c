@@ -65,8 +65,13 @@ static long call(const char *name)
         errno = posix_spawn(&pid, argv[0], NULL, NULL, argv, NULL);
         return errno == 0 ? 0 : -1;
     }
-    if (strcmp(name, "allocate") == 0) {
+    if (strcmp(name, "allocate_own") == 0) {
         memory = malloc(100);
+        free(memory);
+        return memory ? 0 : -1;
+    }
+    if (strcmp(name, "copy") == 0) { /* the C library allocates */
+        memory = strdup(name);
         free(memory);
         return memory ? 0 : -1;
     }

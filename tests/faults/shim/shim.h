@@ -52,7 +52,8 @@ enum shim_call {
     SHIM_MEMFD,
     SHIM_PIDFD,
     SHIM_SOCKET,
-    SHIM_ALLOCATE, /* malloc, calloc, realloc, reallocarray */
+    SHIM_ALLOCATE,     /* malloc, calloc, realloc, reallocarray, called by a library */
+    SHIM_ALLOCATE_OWN, /* the same called by the program itself */
     SHIM_CALLS,
 };
 
@@ -106,6 +107,9 @@ size_t shim_shorten(const struct shim_strike *strike, size_t length);
 void shim_after(const struct shim_strike *strike);
 
 int64_t shim_clock_offset_nsec(void);
+
+/* Whether code at this address is the program's and not a library's. */
+bool shim_is_program(const void *code);
 
 /* The function that would have been called without us. */
 void *shim_next(const char *name);
