@@ -12,6 +12,7 @@ from typing import Dict, Tuple
 COUNTS: Dict[str, Tuple[str, int, int]] = {
     "F1": ("SIGKILL at a random moment under load", 50, 10_000),
     "F2": ("crash at each system call of the commit path; rounds over all of them", 1, 5),
+    "F3": ("power cut at a random moment of a recorded life", 100, 10_000),
     "F4": ("failing sync of each file, once and for good; rounds over all n", 1, 5),
     "F9": ("slow syncs", 1, 3),
 }
