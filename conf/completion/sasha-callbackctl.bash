@@ -1,43 +1,43 @@
-# bash completion for sasha-callbackctl(1). Commands and options are asked of the program itself, so
-# that they are those of the version that is installed.
+# bash completion for sasha-callbackctl(1). Commands, options and what they take are asked of the
+# program itself, so that they are those of the version that is installed.
 
 _sasha_callbackctl() {
     local program=$1 word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local command='' verb='' i candidates=''
+    local command='' verb='' help valued i candidates=''
     [[ -n $program ]] || program=${COMP_WORDS[0]}
 
-    case $before in
-        --config | --cacert | --secret-file | --token-file | --socket)
-            mapfile -t COMPREPLY < <(compgen -f -- "$word")
-            return ;;
-        --state) candidates='dead pending' ;;
-        --stale) candidates='yes no' ;;
-        --status) candidates='pending completed failed' ;;
-        --type) candidates='embed-signature lookup-signature' ;;
-        --since | --until) candidates='today yesterday -1h -1d' ;;
-    esac
-    if [[ -z $candidates ]]; then
-        # The first word that is no option and no value of a common one, and the one behind it.
-        for ((i = 1; i < COMP_CWORD; i++)); do
-            case ${COMP_WORDS[i]} in
-                --config | --socket) ((i++)) ;;
-                -*) ;;
-                *)
-                    if [[ -z $command ]]; then
-                        command=${COMP_WORDS[i]}
-                    elif [[ -z $verb ]]; then
-                        verb=${COMP_WORDS[i]}
-                    fi ;;
-            esac
-        done
-        if [[ $word == -* ]]; then
-            candidates=$("$program" ${command:+"$command"} --help 2>/dev/null |
-                sed -n 's/^  \(--[a-z-]*\).*/\1/p')
+    # The first two words that are neither option nor value: the command, and the one behind it.
+    help=$("$program" --help 2>/dev/null)
+    valued=$(sed -n 's/^  \(--[a-z-]*\) [^ ].*/\1/p' <<<"$help")
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ ${COMP_WORDS[i]} == -* ]]; then
+            grep -qxFe "${COMP_WORDS[i]}" <<<"$valued" && ((i++))
         elif [[ -z $command ]]; then
-            candidates=$("$program" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
-        elif [[ $command == dead && -z $verb ]]; then
-            candidates='list retry drop'
+            command=${COMP_WORDS[i]}
+            help=$("$program" "$command" --help 2>/dev/null)
+            valued=$(sed -n 's/^  \(--[a-z-]*\) [^ ].*/\1/p' <<<"$help")
+        elif [[ -z $verb ]]; then
+            verb=${COMP_WORDS[i]}
         fi
+    done
+
+    if [[ $before == --* ]] && grep -qxFe "$before" <<<"$valued"; then
+        case $(sed -n "s/^  $before \([^ ,]*\).*/\1/p" <<<"$help") in
+            FILE | PATH)
+                mapfile -t COMPREPLY < <(compgen -f -- "$word")
+                return ;;
+            STATE) candidates='dead pending' ;;
+            'yes|no') candidates='yes no' ;;
+            STATUS) candidates='pending completed failed' ;;
+            TYPE) candidates='embed-signature lookup-signature' ;;
+            TIME) candidates='today yesterday -1h -1d' ;;
+        esac
+    elif [[ $word == -* ]]; then
+        candidates=$(sed -n 's/^  \(--[a-z-]*\).*/\1/p' <<<"$help")
+    elif [[ -z $command ]]; then
+        candidates=$(sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' <<<"$help")
+    elif [[ $command == dead && -z $verb ]]; then
+        candidates='list retry drop'
     fi
     mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$word")
 }

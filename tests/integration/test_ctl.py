@@ -12,7 +12,7 @@ import time
 
 import pytest
 from harness.fake_admin import SINK, FakeAdmin
-from harness.paths import CTL, REPO, SANITIZED, SLOWNESS
+from harness.paths import CTL, SANITIZED, SLOWNESS
 from harness.process import status_kib
 from harness.wait import wait_until
 
@@ -585,24 +585,3 @@ def test_check_config(conf, folder):
 
 
 # ---- completion ----
-
-def complete(*words):
-    """What bash offers for the last word."""
-    script = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ' \
-             'COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; _sasha_callbackctl; ' \
-             'printf "%s\\n" "${COMPREPLY[@]}"'
-    result = subprocess.run(
-        ["bash", "-c", script, str(REPO / "conf/completion/sasha-callbackctl.bash"), str(CTL),
-         *words], capture_output=True, text=True, env=UTF8)
-    assert result.returncode == 0 and not result.stderr, result.stderr
-    return [word.strip() for word in result.stdout.split()]
-
-
-def test_completion():
-    assert {"status", "list", "check-config", "send"} <= set(complete(""))
-    assert sorted(complete("re")) == ["replay", "resume", "retry"]
-    assert complete("--so") == ["--socket"]
-    assert complete("list", "--en") == ["--endpoint"]
-    assert complete("--json", "dead", "") == ["list", "retry", "drop"]
-    assert complete("dead", "drop", "--dry") == ["--dry-run"]
-    assert complete("list", "--state", "") == ["dead", "pending"]
