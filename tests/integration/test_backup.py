@@ -1,9 +1,12 @@
 """`sasha-callbackctl backup`: a copy that holds together, made under load, and what is refused."""
 
 import json
+import signal
 import subprocess
 
+import pytest
 from harness import stored
+from harness.fake_admin import FakeAdmin
 from harness.load import Load
 from harness.paths import CTL, SLOWNESS
 from harness.wait import wait_until
@@ -78,3 +81,57 @@ def test_stopping_the_daemon_ends_it(conf, daemon):
     assert process.returncode in (0, 1, 69, 75)
     assert not (conf.folder / "copy.db.part").exists()
     assert (conf.folder / "copy.db").exists() == bool(daemon.events("backup-made"))
+
+
+# ---- the tool alone, against a made-up daemon ----
+
+@pytest.fixture
+def admin(folder):
+    fake = FakeAdmin(folder / "admin.sock").start()
+    yield fake
+    fake.stop()
+
+
+def start(admin, *options):
+    return subprocess.Popen([str(CTL), "--socket", str(admin.path), *options, "backup", "copy.db"],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            cwd=admin.path.parent)
+
+
+def test_an_interrupt_cancels(admin):
+    process = start(admin)
+    wait_until(lambda: len(admin.requests) >= 2, "the tool to wait", 20)
+    process.send_signal(signal.SIGINT)
+    out, told = process.communicate(timeout=60 * SLOWNESS)
+    assert process.returncode == 1 and out == ""
+    assert told == "sasha-callbackctl backup: no backup was made: cancelled\n"
+    assert admin.actions == [("/v1/backup/start", {"file": f"{admin.path.parent}/copy.db"}),
+                             ("/v1/backup/cancel", {})]
+
+
+def test_a_copy_that_only_the_daemon_sees(admin):
+    """Its /tmp is its own: the operator must not find out when the copy is needed."""
+    admin.backup.update(state="done", ended_at="2026-11-22T08:00:01.5Z")
+    process = start(admin)
+    out, told = process.communicate(timeout=60 * SLOWNESS)
+    assert process.returncode == 1 and "a place that only it sees" in told
+    (admin.path.parent / "copy.db").touch()
+    process = start(admin)
+    out, told = process.communicate(timeout=60 * SLOWNESS)
+    assert (process.returncode, told) == (0, "")
+    assert out == f"{admin.path.parent}/copy.db: 8.0 KB, copied and checked in 1.50 s\n"
+
+
+def test_a_daemon_that_fails_it(admin):
+    admin.backup.update(state="failed", error="the copy is damaged")
+    process = start(admin, "--json")
+    out, told = process.communicate(timeout=60 * SLOWNESS)
+    assert process.returncode == 1 and json.loads(out)["state"] == "failed"
+    assert told == "sasha-callbackctl backup: no backup was made: the copy is damaged\n"
+
+
+def test_usage(admin):
+    for arguments in ([], ["a", "b"]):
+        result = subprocess.run([str(CTL), "backup", *arguments], capture_output=True, text=True,
+                                timeout=60 * SLOWNESS)
+        assert result.returncode == 64 and "name one file" in result.stderr

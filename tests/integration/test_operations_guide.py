@@ -3,6 +3,7 @@ where it says that nobody notices."""
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -275,6 +276,25 @@ def test_backup_and_restore(conf, daemon, operator, hook):
                    capture_output=True, timeout=60 * SLOWNESS)
     wait_until(lambda: sink(conf)["delivered"] == len(rows) + 1, "the hooks", 120)
     assert sorted(hook.note()) == sorted(rows | {lost.request_id})
+
+
+def test_move(conf, daemon, operator):
+    """A stopped daemon's files, copied: every one has another inode, no line is written twice."""
+    daemon.start()
+    load = Load(daemon, 4, 200).run()
+    state = conf.folder / "state"
+    wait_ids(state / "jobs.jsonl", list(load.acked))
+    assert daemon.stop() == 0
+    assert not (state / "deliveries.db-wal").exists()  # all of it is in the one file
+    state.rename(conf.folder / "old")
+    shutil.copytree(conf.folder / "old", state)
+    assert (state / "jobs.jsonl").stat().st_ino != (conf.folder / "old" / "jobs.jsonl").stat().st_ino
+    daemon.start()
+    again = next(iter(load.acked.items()))
+    assert daemon.send(body=again[1], request_id=again[0]).status == 200
+    last = daemon.accept()
+    ids = wait_ids(state / "jobs.jsonl", [last.request_id])
+    assert sorted(ids) == sorted([*load.acked, last.request_id])
 
 
 def test_crash_and_disk(conf, daemon, operator):

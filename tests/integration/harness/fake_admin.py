@@ -37,6 +37,8 @@ class FakeAdmin:
         self.status: dict = {}  # what differs
         self.stats: dict = {"since": "2026-11-22T07:00:00Z", "until": "2026-11-22T08:00:00Z",
                             "buckets": [], "sinks": []}
+        self.backup: dict = {"state": "running", "bytes": 8192, "bytes_done": 4096, "file": None,
+                             "started_at": "2026-11-22T08:00:00Z", "ended_at": None, "error": None}
         self.room: Callable[[], int] = lambda: 1000  # how many an action takes
         self.override: Optional[Tuple[int, bytes]] = None  # for every request
         self.requests: List[Tuple[str, Dict[str, str]]] = []  # GETs: path, query
@@ -110,6 +112,8 @@ class FakeAdmin:
             return 200, self.stats
         if path == "/v1/deliveries":
             return 200, self.page(query)
+        if path == "/v1/backup":
+            return 200, self.backup
         seq = path.rsplit("/", 1)[1]
         if path.startswith("/v1/deliveries/") and 1 <= int(seq) <= self.count:
             extra = {"job": {"job_id": f"job-{seq}"}, "sinks": [], "tries": [], "conflicts": []}
@@ -131,6 +135,12 @@ class FakeAdmin:
     def act(self, path: str, body: dict) -> Tuple[int, object]:
         if path == "/v1/prune":
             return 200, {"status": "ok", "deliveries": 2, "ids": 1, "more": len(self.actions) < 3}
+        if path == "/v1/backup/start":
+            self.backup["file"] = body["file"]
+        if path == "/v1/backup/cancel":
+            self.backup.update(state="cancelled", error="cancelled")
+        if path.startswith("/v1/backup"):
+            return 200, self.backup
         if "seqs" not in body:
             return 200, {"status": "ok"}
         known = [sink["name"] for sink in self.sinks]
