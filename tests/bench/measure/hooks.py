@@ -121,7 +121,7 @@ def _peer(waits: bool) -> Callable[[Context], Sample]:
 
 ROWS: Dict[str, Callable[[Context], Sample]] = {
     "spawn": spawn,
-    "hooks": hooks_true,
+    "hooks-true": hooks_true,
     "hooks-mark": hooks_mark,
     "peer-mark": _peer(waits=False),
     "peer-mark-wait": _peer(waits=True),

@@ -20,7 +20,7 @@ NOT_OURS = {"floor", "verify", "peer", "peer-exec", "spawn", "peer-mark",
 
 #: Rows at fixed rates have nothing to show here.
 FIXED = {"latency-1000", "latency-5000", "hook-start"}
-HOOKS = ["spawn", "hooks", "hooks-mark", "peer-mark", "peer-mark-wait"]
+HOOKS = ["spawn", "hooks-true", "hooks-mark", "peer-mark", "peer-mark-wait"]
 
 
 class Page:
