@@ -103,7 +103,7 @@ class Rig:
         """The oracle's verdict; the daemon runs and is well again. Returns its figures."""
         command = [sys.executable, str(ORACLE), "check", "--ledger", str(self.ledger),
                    "--store", str(self.conf.store["path"]),
-                   "--jsonl", f"archive={self.conf.archive}",
+                   "--jsonl", f"archive={self.conf.sinks['archive']['path']}",
                    "--journal", f"hook={self.journal}:failed",
                    "--deadline", str(deadline * SLOWNESS)]
         if may_repeat:
