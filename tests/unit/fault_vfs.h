@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 enum fault_op {
     FAULT_SYNC,
@@ -22,6 +23,7 @@ static struct fault {
     unsigned int at;     /* fails when `count` reaches it; 0: never */
     bool sticky;         /* and from then on */
     bool (*holds)(void); /* fails only while this holds; NULL: always does */
+    const char *only;    /* fails for files with this in their name; NULL: for all */
     unsigned int count;
     bool hit;
     unsigned int syncs; /* in all */
@@ -30,6 +32,7 @@ static struct fault {
 struct fault_file {
     sqlite3_file base;
     sqlite3_file *real;
+    const char *name; /* SQLite's, up to the close; NULL: none */
 };
 
 static sqlite3_file *fault_real(sqlite3_file *file)
@@ -37,11 +40,14 @@ static sqlite3_file *fault_real(sqlite3_file *file)
     return ((struct fault_file *)(void *)file)->real;
 }
 
-static int fault_check(enum fault_op op)
+static int fault_check(const sqlite3_file *file, enum fault_op op)
 {
+    const char *name = ((const struct fault_file *)(const void *)file)->name;
+
     if (op == FAULT_SYNC)
         fault.syncs++;
-    if (fault.at == 0 || op != fault.op || (fault.holds && !fault.holds()))
+    if (fault.at == 0 || op != fault.op || (fault.holds && !fault.holds()) ||
+        (fault.only && (!name || !strstr(name, fault.only))))
         return SQLITE_OK;
     fault.count++;
     if (fault.count != fault.at && !(fault.sticky && fault.count > fault.at))
@@ -65,21 +71,21 @@ static int fault_read(sqlite3_file *file, void *data, int n, sqlite3_int64 at)
 
 static int fault_write(sqlite3_file *file, const void *data, int n, sqlite3_int64 at)
 {
-    int rc = fault_check(FAULT_WRITE);
+    int rc = fault_check(file, FAULT_WRITE);
 
     return rc != SQLITE_OK ? rc : FAULT_REAL(xWrite)(fault_real(file), data, n, at);
 }
 
 static int fault_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-    int rc = fault_check(FAULT_WRITE);
+    int rc = fault_check(file, FAULT_WRITE);
 
     return rc != SQLITE_OK ? rc : FAULT_REAL(xTruncate)(fault_real(file), size);
 }
 
 static int fault_sync(sqlite3_file *file, int flags)
 {
-    int rc = fault_check(FAULT_SYNC);
+    int rc = fault_check(file, FAULT_SYNC);
 
     return rc != SQLITE_OK ? rc : FAULT_REAL(xSync)(fault_real(file), flags);
 }
@@ -121,7 +127,7 @@ static int fault_characteristics(sqlite3_file *file)
 
 static int fault_shm_map(sqlite3_file *file, int page, int size, int extend, void volatile **map)
 {
-    int rc = extend ? fault_check(FAULT_SHM) : SQLITE_OK;
+    int rc = extend ? fault_check(file, FAULT_SHM) : SQLITE_OK;
 
     return rc != SQLITE_OK ? rc : FAULT_REAL(xShmMap)(fault_real(file), page, size, extend, map);
 }
@@ -170,6 +176,7 @@ static int fault_open(
     int rc;
 
     fault_file->real = (sqlite3_file *)(void *)(fault_file + 1);
+    fault_file->name = name;
     rc = fault_vfs_real->xOpen(fault_vfs_real, name, fault_file->real, flags, ret_flags);
     file->pMethods = fault_file->real->pMethods ? &fault_methods : NULL;
     return rc;

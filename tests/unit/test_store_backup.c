@@ -7,6 +7,8 @@
 #include "store/sqlite_store.h"
 #include "store_rig.h"
 
+#include "fault_vfs.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -302,6 +304,44 @@ START_TEST(test_a_latched_store_is_not_copied)
 }
 END_TEST
 
+/* The n-th write to the copy fails, in a step or in a commit that takes the copy along: the copy is
+ * lost, and the store goes on as if there were none. */
+START_TEST(test_a_disk_of_the_copy_that_fails)
+{
+    const int code = _i == 0 ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+    bool ended_well = false;
+    uint64_t want = 1500;
+
+    fill(3);
+    for (unsigned int n = 1; !ended_well; n += 7) {
+        struct store_backup_progress progress = {.done = false};
+        int r = store_backup_begin(rig.store, copy_path, &backup, &rig.error);
+
+        ck_assert_msg(r == 0, "%s", rig.error.text);
+        fault_set(FAULT_WRITE, code, n, true);
+        fault.only = "a copy";
+        while (r == 0 && !progress.done) {
+            rig_append_new(); /* asserts that it is stored */
+            want++;
+            r = store_backup_step(backup, &progress, &rig.error);
+        }
+        ck_assert_msg(r == 0 || fault.hit, "%s", rig.error.text);
+        ended_well = !fault.hit;
+        fault_set(FAULT_WRITE, 0, 0, false);
+        store_backup_end(TAKE(backup));
+        ck_assert(!store_has_failed(rig.store));
+        if (ended_well) {
+            ck_assert_int_eq(store_backup_check(rig.store, copy_path, &cancelled, &rig.error), 0);
+        } else {
+            ck_assert_int_lt(r, 0); /* none that was cut short passes for whole */
+            ck_assert_int_eq(truncate(copy_path, 0), 0);
+        }
+    }
+    rig_append_new();
+    ck_assert_uint_eq(count_deliveries(), want + 1);
+}
+END_TEST
+
 START_TEST(test_memory_has_none)
 {
     rig_stop();
@@ -318,6 +358,7 @@ int main(void)
     SRunner *runner;
     int n_failed;
 
+    fault_install();
     tcase_add_checked_fixture(core, setup, teardown);
     tcase_add_checked_fixture(errors, setup, teardown);
     tcase_add_test(core, test_a_copy_is_a_store);
@@ -333,7 +374,9 @@ int main(void)
     tcase_add_test(errors, test_a_damaged_copy_is_found);
     tcase_add_test(errors, test_a_check_can_be_cancelled);
     tcase_add_test(errors, test_a_latched_store_is_not_copied);
+    tcase_add_loop_test(errors, test_a_disk_of_the_copy_that_fails, 0, 2);
     tcase_add_test(errors, test_memory_has_none);
+    tcase_set_timeout(errors, 60);
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, errors);
 
