@@ -12,7 +12,7 @@ import pytest
 from harness import stored
 from harness.callback import Secret, make_job
 from harness.conf import Endpoint
-from harness.guide import Operator, lay_out, walkthroughs
+from harness.guide import GUIDE, Operator, lay_out, walkthroughs
 from harness.load import Load
 from harness.paths import CTL, REPO, SLOWNESS
 from harness.sinks import Hook, read_ids, wait_ids
@@ -276,6 +276,23 @@ def test_backup_and_restore(conf, daemon, operator, hook):
                    capture_output=True, timeout=60 * SLOWNESS)
     wait_until(lambda: sink(conf)["delivered"] == len(rows) + 1, "the hooks", 120)
     assert sorted(hook.note()) == sorted(rows | {lost.request_id})
+
+
+def test_nightly_backup(conf, daemon, operator):
+    """The line for cron, as cron runs it; the second week's takes the place of the first's."""
+    line = re.search(r"^30 2 \* \* \* root (.*)$", GUIDE.read_text(), re.M)[1]
+    daemon.start()
+    daemon.accept()
+    folder = conf.folder / "state" / "backup"
+    folder.mkdir()
+    for want in (1, 2):
+        operator.shell(operator.translate(line.replace("\\%", "%")))
+        (copy,) = folder.iterdir()
+        assert re.fullmatch(r"[1-7]\.db", copy.name)
+        assert len(stored.query(copy, "SELECT seq FROM deliveries")) == want
+        for beside in folder.glob("*.db-*"):
+            beside.unlink()  # made by the reader of this test
+        daemon.accept()
 
 
 def test_move(conf, daemon, operator):

@@ -112,6 +112,22 @@ def test_sysusers_and_tmpfiles_are_well_formed(installed, tmp_path):
     result = run("systemd-tmpfiles", f"--root={root}", "--create", tmpfiles)
     assert result.returncode == 0, result.stderr
     assert (root / "run" / "sasha-callbackd").stat().st_mode & 0o777 == 0o755
+    state = root / "var" / "lib" / "sasha-callbackd"
+    assert state.stat().st_mode & 0o777 == 0o750
+
+    # From there the guide's next step, the check of the conf before the first start, can be done.
+    credentials = root / "etc" / "sasha-callbackd" / "credentials"
+    for name in ("partner-token", "callback-secret"):
+        (credentials / name).write_text("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=\n")
+        (credentials / name).chmod(0o600)
+    conf = root / "etc" / "sasha-callbackd" / "sasha-callbackd.conf"
+    sample = next(installed.rglob("sasha-callbackd/sasha-callbackd.conf")).read_text()
+    conf.write_text(sample.replace('# path = "/var', 'path = "/var')
+                    .replace("/var/lib/sasha-callbackd", str(state)))
+    conf.chmod(0o640)
+    result = run(DAEMON, "--config", conf, "--check",
+                 env={"CREDENTIALS_DIRECTORY": str(credentials)})
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("part", ["service.in", "drop-in-hooks.conf"])

@@ -10,7 +10,7 @@ import shlex
 import signal
 import subprocess
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from .conf import Conf
 from .daemon import Daemon
@@ -61,12 +61,13 @@ class Operator:
         path.write_text(f"#!/bin/sh\n{line}\n")
         path.chmod(0o755)
 
-    def _translate(self, line: str, words: Dict[str, str]) -> str:
+    def translate(self, line: str, words: Optional[Dict[str, str]] = None) -> str:
+        """With the folders, the user and the words of the test."""
         user = f"-o {os.getuid()} -g {os.getgid()}"
         line = line.replace("-o sasha-callbackd -g sasha-callbackd", user)
         line = line.replace("/var/lib/sasha-callbackd", str(self.conf.folder / "state"))
         line = line.replace("/etc/sasha-callbackd", str(self.conf.folder / "etc"))
-        for word, value in words.items():
+        for word, value in (words or {}).items():
             line = re.sub(rf"\b{word}\b", value, line)
         return line
 
@@ -87,7 +88,7 @@ class Operator:
         contain `may_fail`."""
         printed = []
         for line in walkthroughs()[name]:
-            line = self._translate(line, {word.replace("_", "-"): value
+            line = self.translate(line, {word.replace("_", "-"): value
                                           for word, value in words.items()})
             parts = shlex.split(line)
             if parts[0] == "systemctl":
