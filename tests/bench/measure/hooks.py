@@ -7,7 +7,7 @@ import resource
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, Tuple
 
 from . import load, proc
 from .context import Context
@@ -40,8 +40,8 @@ def _requests(context: Context, scheme: str) -> Requests:
     return context.requests.get(scheme, context.size.requests)
 
 
-def _until_all_are_done(count: Callable[[], int], want: int) -> float:
-    """The moment at which the count was reached; an error when it stands still."""
+def _until_done(count: Callable[[], int], want: int) -> Tuple[int, float]:
+    """How many were completed, and when the last one was; fewer than `want` when no more come."""
     begin = changed = time.monotonic()
     seen = 0
     while seen < want:
@@ -49,13 +49,14 @@ def _until_all_are_done(count: Callable[[], int], want: int) -> float:
         if now_seen > seen:
             seen, changed = now_seen, now
         elif now - changed > STANDSTILL_SECONDS:
-            raise RuntimeError(f"only {seen} of {want} hooks were completed")
+            break
         left = (want - seen) * (now - begin) / max(seen, 1)
         time.sleep(min(max(left / 4, POLL_SECONDS[0]), POLL_SECONDS[1]))
-    return changed
+    return seen, changed
 
 
 def _measure(context: Context, server: Server, count: Callable[[], int]) -> Sample:
+    """Hooks that were answered for and never ran are `lost`; the daemon must lose none."""
     hooks = context.size.hooks
     requests = _requests(context, server.scheme)
     with server:
@@ -64,10 +65,13 @@ def _measure(context: Context, server: Server, count: Callable[[], int]) -> Samp
         load.fixed(context.program("load"), server.address, requests, 0, 60, CONNECTIONS,
                    count=hooks)
         answered = time.monotonic()
-        end = _until_all_are_done(count, hooks)
+        done, end = _until_done(count, hooks)
+        if done == 0 or (done < hooks and isinstance(server, Daemon)):
+            raise RuntimeError(f"only {done} of {hooks} hooks were completed")
         return {
-            "rate": hooks / (end - begin),
-            "cpu_usec": (proc.cpu_seconds(server.pid) - cpu) / hooks * 1e6,
+            "rate": done / (end - begin),
+            "lost": hooks - done,
+            "cpu_usec": (proc.cpu_seconds(server.pid) - cpu) / done * 1e6,
             "rss_mib": proc.memory_mib(server.pid, "VmHWM"),
             "answered_s": answered - begin,
         }

@@ -17,6 +17,7 @@ COLUMNS = [
     ("start_ms", "ready ms", "{:.0f}"),
     ("batch", "a commit", "{:.1f}"),
     ("behind", "behind", "{:,.0f}"),
+    ("lost", "lost", "{:,.0f}"),
 ]
 
 
