@@ -103,7 +103,8 @@ static bool collect_params(struct MHD_Connection *mhd, struct call *call)
     (void)MHD_get_connection_values_n(mhd, MHD_GET_ARGUMENT_KIND, collect_param, &collector);
     if (collector.is_bad)
         call_fail(call, MHD_HTTP_BAD_REQUEST,
-            "the query must be at most %d name=value pairs, joined by '&'", CALL_PARAMS_MAX);
+            "the query must be at most %d name=value pairs, joined by '&', without NUL bytes",
+            CALL_PARAMS_MAX);
     return !collector.is_bad;
 }
 

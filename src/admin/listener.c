@@ -24,6 +24,9 @@
 /* How long accepting pauses when there is no descriptor or memory for one more. */
 #define PAUSE_USEC (200 * USEC_PER_MSEC)
 
+/* Whoever is this long in one of its phases gives its place to a newcomer when there is none. */
+#define GRACE_USEC USEC_PER_SEC
+
 /* How often deadlines are looked at while there are connections. */
 #define TICK_MSEC 1000
 
@@ -36,6 +39,7 @@ struct connection {
     int fd;
     struct peer peer;
     struct MHD_Connection *mhd; /* once the library has announced it */
+    int64_t since_usec;         /* monotonic: when its phase began */
     int64_t deadline_usec;      /* monotonic; USEC_INFINITY: it was cut */
     struct http_request request;
 };
@@ -82,52 +86,19 @@ static void connection_free(struct connection *connection)
     free(connection);
 }
 
-static void add_connection(
-    struct listener *listener, int fd, const struct sockaddr *address, socklen_t length)
+/* A phase begins: it may last so long. One that was cut stays cut. */
+static void begin_phase(struct connection *connection, int64_t limit_usec)
 {
-    struct connection *connection = calloc(1, sizeof(*connection));
-
-    if (!connection || listener->n_connections == LISTENER_CONNECTIONS_MAX) {
-        http_shed(fd);
-        close(fd);
-        free(connection);
+    if (connection->deadline_usec == USEC_INFINITY)
         return;
-    }
-    connection->listener = listener;
-    connection->fd = fd;
-    connection->deadline_usec = now_of(listener) + LISTENER_REQUEST_USEC;
-    peer_identify(fd, listener->fd, &connection->peer);
-    connection->next = listener->connections;
-    if (connection->next)
-        connection->next->prev = connection;
-    listener->connections = connection;
-    listener->n_connections++;
-
-    /* On failure the library closes the socket; it may or may not have announced it before. */
-    listener->adding = connection;
-    if (MHD_add_connection(listener->mhd, fd, address, length) != MHD_YES && listener->adding)
-        connection_free(listener->adding);
-    listener->adding = NULL;
+    connection->since_usec = now_of(connection->listener);
+    connection->deadline_usec = connection->since_usec + limit_usec;
 }
 
-static void accept_all(struct listener *listener)
+static void cut(struct connection *connection)
 {
-    for (unsigned int i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
-        struct sockaddr_storage address;
-        socklen_t length = sizeof(address);
-        int fd = accept4(
-            listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            add_connection(listener, fd, (struct sockaddr *)&address, length);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            listener->accept_again_usec = now_of(listener) + PAUSE_USEC;
-            return;
-        } else if (errno == EAGAIN) {
-            return;
-        }
-        /* Others are errors of a single connection, which is gone (accept(2)). */
-    }
+    connection->deadline_usec = USEC_INFINITY;
+    (void)shutdown(connection->fd, SHUT_RDWR);
 }
 
 /* Returns whether there were any. */
@@ -138,8 +109,7 @@ static bool cut_overdue(struct listener *listener, int64_t now)
     for (struct connection *c = listener->connections; c; c = c->next) {
         if (c->deadline_usec > now || c->request.is_away)
             continue;
-        c->deadline_usec = USEC_INFINITY;
-        (void)shutdown(c->fd, SHUT_RDWR);
+        cut(c);
         is_any = true;
     }
     return is_any;
@@ -187,10 +157,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
         http_step(&host, &connection->request, mhd, url, method, upload, upload_size, &is_answered);
     if (connection->request.is_away)
         listener->n_away++;
-    /* One that was cut stays cut. A handler may have taken its time, so the clock is read now. */
-    if (connection->deadline_usec != USEC_INFINITY && (is_first || is_answered))
-        connection->deadline_usec =
-            now_of(listener) + (is_answered ? LISTENER_ANSWER_USEC : LISTENER_REQUEST_USEC);
+    if (is_first || is_answered)
+        begin_phase(connection, is_answered ? LISTENER_ANSWER_USEC : LISTENER_REQUEST_USEC);
     return result;
 }
 
@@ -200,8 +168,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **reque
     struct connection *connection = connection_of(mhd);
 
     http_request_done(&connection->request);
-    if (connection->deadline_usec != USEC_INFINITY)
-        connection->deadline_usec = now_of(context) + LISTENER_REQUEST_USEC;
+    begin_phase(connection, LISTENER_REQUEST_USEC);
 }
 
 /* ---- the loop ---- */
@@ -243,6 +210,90 @@ static void run_mhd(struct listener *listener)
             return;
     }
 }
+
+/* ---- accepting ---- */
+
+/* The one that is longest in its phase; NULL: none is for long. What acts is not held up by its
+ * client. */
+static struct connection *find_slowest(const struct listener *listener)
+{
+    const int64_t begun_by = now_of(listener) - GRACE_USEC;
+    struct connection *slowest = NULL;
+
+    for (struct connection *c = listener->connections; c; c = c->next) {
+        if (c->request.is_away || c->deadline_usec == USEC_INFINITY || c->since_usec > begun_by)
+            continue;
+        if (!slowest || c->since_usec <= slowest->since_usec) /* the list begins with the newest */
+            slowest = c;
+    }
+    return slowest;
+}
+
+/* Makes room at the cost of who is slow, so that no number of idle or slow clients keeps others
+ * out. */
+static bool has_room(struct listener *listener)
+{
+    struct connection *slowest;
+
+    if (listener->n_connections < LISTENER_CONNECTIONS_MAX)
+        return true;
+    slowest = find_slowest(listener);
+    if (slowest) {
+        cut(slowest);
+        run_mhd(listener);
+    }
+    return listener->n_connections < LISTENER_CONNECTIONS_MAX;
+}
+
+static void add_connection(
+    struct listener *listener, int fd, const struct sockaddr *address, socklen_t length)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection || !has_room(listener)) {
+        http_shed(fd);
+        close(fd);
+        free(connection);
+        return;
+    }
+    connection->listener = listener;
+    connection->fd = fd;
+    begin_phase(connection, LISTENER_REQUEST_USEC);
+    peer_identify(fd, listener->fd, &connection->peer);
+    connection->next = listener->connections;
+    if (connection->next)
+        connection->next->prev = connection;
+    listener->connections = connection;
+    listener->n_connections++;
+
+    /* On failure the library closes the socket; it may or may not have announced it before. */
+    listener->adding = connection;
+    if (MHD_add_connection(listener->mhd, fd, address, length) != MHD_YES && listener->adding)
+        connection_free(listener->adding);
+    listener->adding = NULL;
+}
+
+static void accept_all(struct listener *listener)
+{
+    for (unsigned int i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+        struct sockaddr_storage address;
+        socklen_t length = sizeof(address);
+        int fd = accept4(
+            listener->fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            add_connection(listener, fd, (struct sockaddr *)&address, length);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            listener->accept_again_usec = now_of(listener) + PAUSE_USEC;
+            return;
+        } else if (errno == EAGAIN) {
+            return;
+        }
+        /* Others are errors of a single connection, which is gone (accept(2)). */
+    }
+}
+
+/* ---- the thread ---- */
 
 static void turn(struct listener *listener)
 {

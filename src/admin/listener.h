@@ -6,7 +6,8 @@
  *
  * The thread accepts, so that it decides who gets a place, and drives the library with a zero
  * timeout, as the intake's workers do. Each connection has a total limit for each thing it does:
- * sending a head, sending a body, reading an answer, saying nothing between two requests. A handler
+ * sending a head, sending a body, reading an answer, saying nothing between two requests. When all
+ * places are taken, who is slowest gives way to a newcomer after a second. A handler
  * runs to its end on this thread; meanwhile the others of this socket wait, and nobody else does.
  * Handlers that only read are short; actions, which are not, have a thread of their own
  * (errands.h).

@@ -1,13 +1,15 @@
 /*
  * The admin API over a unix socket, with libcurl. See client.h.
  *
- * A failed request is never sent again here: whether that is right is known by whoever asked.
+ * A failed request is never sent again here: whether that is right is known by whoever asked. Only
+ * connecting is tried again, when the daemon has a queue.
  */
 
 #include "ctl/client.h"
 
 #include "ctl/socket.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/escape.h"
 
 #include "build_config.h"
@@ -18,12 +20,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
+#include <time.h>
 
 #define CONNECT_TIMEOUT_MS 5000L
 /* Actions wait for the disk, and a walk looks at many deliveries. */
 #define ANSWER_TIMEOUT_MS 60000L
+
+/* How often and after how long connecting is tried again. */
+#define QUEUE_TRIES 10
+#define QUEUE_PAUSE_USEC (100 * USEC_PER_MSEC)
 
 struct client {
     char *socket; /* owned */
@@ -116,12 +124,14 @@ int client_open(
 /* ---- no answer ---- */
 
 /* libcurl does not always keep why it could not connect. Returns a positive errno, or 0 when it
- * works by now. */
+ * works by now; EAGAIN: there is a queue. */
 static int probe(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct timeval limit = {.tv_usec = QUEUE_PAUSE_USEC};
     CLEANUP(close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     memcpy(address.sun_path, path, strlen(path));
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return errno;
@@ -138,10 +148,15 @@ static int fail_connect(const struct client *client, struct error *error)
             client->socket);
         return EX_NOPERM;
     }
-    error_set(error, code > 0 ? code : EIO,
+    if (code == 0 || code == EAGAIN) {
+        error_set(error, EAGAIN, "the daemon at %s has too many who wait to be served; try again",
+            client->socket);
+        return EX_TEMPFAIL;
+    }
+    error_set(error, code,
         "no daemon answers at %s (%s); start it with: systemctl start sasha-callbackd; or name "
         "its socket with --socket",
-        client->socket, code > 0 ? strerror(code) : client->why);
+        client->socket, strerror(code));
     return EX_UNAVAILABLE;
 }
 
@@ -213,6 +228,25 @@ static int judge(
     }
 }
 
+/* A unix socket whose queue is full refuses who does not block, as libcurl does not. */
+static CURLcode connect_and_perform(struct client *client)
+{
+    const struct timespec pause = {.tv_nsec = QUEUE_PAUSE_USEC * 1000};
+    CURLcode code;
+
+    for (unsigned int i = 0;; i++) {
+        int why;
+
+        code = curl_easy_perform(client->curl);
+        if (code != CURLE_COULDNT_CONNECT || i == QUEUE_TRIES)
+            return code;
+        why = probe(client->socket);
+        if (why != 0 && why != EAGAIN)
+            return code;
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 static int perform(
     struct client *client, const char *target, struct client_answer *answer, struct error *error)
 {
@@ -235,7 +269,7 @@ static int perform(
     if (code == CURLE_OK)
         code = curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &answer->text);
     if (code == CURLE_OK)
-        code = curl_easy_perform(client->curl);
+        code = connect_and_perform(client);
     if (code == CURLE_OK)
         code = curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK)

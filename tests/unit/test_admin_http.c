@@ -630,15 +630,19 @@ START_TEST(test_slow_clients_are_cut)
 {
     static const char *const beginnings[] = {"", "GET /hea",
         "GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",
-        "POST /v1/prune HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{"};
+        "POST /v1/prune HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{",
+        "GET /healthz HTTP/1.1\r\nHost"};
+    const bool half_open = _i == 4; /* it will say no more */
     int fd = connect_unix();
 
     send_text(fd, beginnings[_i]);
+    if (half_open)
+        ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
     /* The others are served meanwhile. */
     ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
     /* A byte now and then buys no time. */
     fake.monotonic += 6 * USEC_PER_SEC;
-    if (_i > 0)
+    if (_i > 0 && !half_open)
         send_text(fd, "a");
     ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
     fake.monotonic += 5 * USEC_PER_SEC;
@@ -663,6 +667,31 @@ START_TEST(test_too_many_connections)
     for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++)
         wait_for_end(fds[i]);
     ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+}
+END_TEST
+
+START_TEST(test_slow_clients_make_room)
+{
+    const size_t last = LISTENER_CONNECTIONS_MAX - 2;
+    int fds[LISTENER_CONNECTIONS_MAX];
+
+    for (size_t i = 0; i < LISTENER_CONNECTIONS_MAX; i++) {
+        fds[i] = connect_unix();
+        if (i % 2 == 0)
+            send_text(fds[i], "GET /healthz HTTP/1.1\r\nX");
+    }
+    /* All are new. */
+    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 503);
+    fake.monotonic += 2 * USEC_PER_SEC;
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    /* One had to go, and no more than that. */
+    wait_for_end(fds[0]);
+    send_text(fds[last], ": y\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ck_assert_int_eq(status_of(read_answer(fds[last])), 200);
+    for (size_t i = 1; i < LISTENER_CONNECTIONS_MAX; i++)
+        if (i != last)
+            close(fds[i]);
 }
 END_TEST
 
@@ -760,8 +789,9 @@ int main(void)
     tcase_add_checked_fixture(limits, setup, teardown);
     tcase_add_test(limits, test_body_too_large);
     tcase_add_test(limits, test_head_too_large);
-    tcase_add_loop_test(limits, test_slow_clients_are_cut, 0, 4);
+    tcase_add_loop_test(limits, test_slow_clients_are_cut, 0, 5);
     tcase_add_test(limits, test_too_many_connections);
+    tcase_add_test(limits, test_slow_clients_make_room);
     tcase_add_test(limits, test_actions_that_wait_hold_up_nobody_who_looks);
     tcase_add_test(limits, test_stop_while_an_action_waits);
     tcase_add_test(limits, test_connection_serves_many_requests);
