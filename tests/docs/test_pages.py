@@ -34,6 +34,21 @@ def test_links_lead_somewhere(path):
         assert not link or (path.parent / link).exists(), link
 
 
+def anchors(text: str) -> set:
+    """What a reader's browser can be led to: GitHub's names for headings."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", plain, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", sorted([*REPO.glob("*.md"), *(REPO / "docs").rglob("*.md")]),
+                         ids=lambda path: path.name)
+def test_anchors_lead_somewhere(path):
+    for page, anchor in re.findall(r"\]\(([\w./-]*)#([^)\s]+)\)", path.read_text()):
+        target = path.parent / page if page else path
+        assert anchor in anchors(target.read_text()), f"{page}#{anchor}"
+
+
 def test_guarantees_name_tests_that_exist():
     """Each of G1 to G9 has a row, and each test that a row names is there."""
     text = (REPO / "docs" / "guarantees.md").read_text()

@@ -245,6 +245,7 @@ def test_backup_and_restore(conf, daemon, operator, hook):
     wait_until(lambda: len(load.acked) >= 200, "some load", 30)
     before = dict(load.acked)
     told = operator.run("backup")
+    assert f"{conf.folder}/state/backup/store.db" in operator.run("watch")
     assert "copied and checked" in told
     at_backup = len(load.acked)
     wait_until(lambda: len(load.acked) >= at_backup + 50, "more load", 30)
