@@ -1,10 +1,10 @@
 """F6: the n-th allocation of a thread fails, for every n, on the way of a request, of its commit, of
-its delivery to each sink, of an operator's question, and while the daemon starts.
+its delivery to each sink, of an operator's question, and while the daemon starts or reloads.
 
-Nothing crashes; the one who asked gets a 503 (500 where it was OpenSSL) or loses the connection, but is never told that a good
-callback is bad; the next request is served; what was promised reaches every sink. In builds with
-ASan the sanitizer looks for leaks and overruns as well (harness.daemon looks into the log)."""
-
+Nothing crashes; the one who asked gets a 503 (500 where it was OpenSSL) or loses the connection, but
+is never told that a good callback is bad; the next request is served; what was promised reaches
+every sink. In builds with ASan the sanitizer looks for leaks and overruns as well (harness.daemon
+looks into the log)."""
 
 import os
 import signal

@@ -15,6 +15,7 @@ COUNTS: Dict[str, Tuple[str, int, int]] = {
     "F3": ("power cut at a random moment of a recorded life", 100, 10_000),
     "F4": ("failing sync of each file, once and for good; rounds over all n", 1, 5),
     "F5": ("disk full, then freed; sizes of the disk", 2, 4),
+    "F7": ("EINTR, short transfers, EAGAIN, no descriptors, no processes; rounds of each", 1, 20),
     "F9": ("slow syncs", 1, 3),
 }
 

@@ -101,9 +101,10 @@ class Rig:
     def check(self, may_repeat: bool = True, deadline: float = 180.0,
               fresh: bool = True) -> Dict[str, object]:
         """The oracle's verdict; the daemon runs and is well again. Returns its figures."""
+        archive = Path(str(self.conf.sinks["archive"]["path"]))  # and rotated: archive-1.jsonl
         command = [sys.executable, str(ORACLE), "check", "--ledger", str(self.ledger),
                    "--store", str(self.conf.store["path"]),
-                   "--jsonl", f"archive={self.conf.sinks['archive']['path']}",
+                   "--jsonl", f"archive={archive.with_suffix('')}*{archive.suffix}",
                    "--journal", f"hook={self.journal}:failed",
                    "--deadline", str(deadline * SLOWNESS)]
         if may_repeat:

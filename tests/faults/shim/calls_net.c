@@ -29,8 +29,23 @@ SHIM_WRAP(ssize_t, writev, SHIM_SEND, fd, NULL, (int fd, const struct iovec *par
 
 SHIM_WRAP(int, epoll_wait, SHIM_EPOLL_WAIT, -1, NULL,
     (int epoll_fd, struct epoll_event *events, int n, int timeout), (epoll_fd, events, n, timeout))
-SHIM_WRAP(int, epoll_ctl, SHIM_EPOLL_CTL, fd, NULL,
-    (int epoll_fd, int operation, int fd, struct epoll_event *event),
-    (epoll_fd, operation, fd, event))
+/* Only what adds: a kernel can be out of memory for a watch, but never for taking one away. */
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    static int (*next)(int, int, int, struct epoll_event *);
+    struct shim_strike strike = {SHIM_PASS, 0};
+    int result;
+
+    if (operation == EPOLL_CTL_ADD)
+        strike = shim_before(SHIM_EPOLL_ADD, fd, NULL);
+    if (shim_fails(&strike))
+        return -1;
+    if (!next)
+        next = shim_next("epoll_ctl");
+    result = next(epoll_fd, operation, fd, event);
+    shim_after(&strike);
+    return result;
+}
+
 SHIM_WRAP(
     int, poll, SHIM_POLL, -1, NULL, (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))

@@ -45,7 +45,7 @@ enum shim_call {
     SHIM_RECV,
     SHIM_SEND, /* send, sendto, sendmsg, writev */
     SHIM_EPOLL_WAIT,
-    SHIM_EPOLL_CTL,
+    SHIM_EPOLL_ADD,
     SHIM_POLL,
     SHIM_SPAWN,
     SHIM_PIPE,
