@@ -29,6 +29,7 @@
 
 static void close_store(struct sqlite_store *store, bool checkpoint)
 {
+    index_close(&store->index);
     db_close(&store->db, checkpoint);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
@@ -115,7 +116,7 @@ static int load_store_row(struct db *db, struct sqlite_state *state)
         state->pruned_through = (uint64_t)sqlite3_column_int64(statement, 0);
         state->pruned_deliveries = (uint64_t)sqlite3_column_int64(statement, 1);
         state->forgotten_through = (uint64_t)sqlite3_column_int64(statement, 2);
-        state->forgotten_ids = (uint64_t)sqlite3_column_int64(statement, 3);
+        state->indexed_through = (uint64_t)sqlite3_column_int64(statement, 3);
     } else if (rc == SQLITE_DONE) {
         rc = SQLITE_CORRUPT; /* the one row is gone */
     }
@@ -133,6 +134,8 @@ static int load_state(struct sqlite_store *store, struct error *error)
         rc = db_get_int(db, SQL_HEAD, DB_NO_VALUES, &head);
     if (rc == SQLITE_OK)
         rc = marks_load_last(db, &state.last_mark);
+    if (rc == SQLITE_OK)
+        rc = index_open(&store->index, db, &state);
     if (rc != SQLITE_OK)
         return db_errno(db, rc, error, "read how far the store is");
     state.head = (uint64_t)head;

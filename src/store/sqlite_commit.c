@@ -4,7 +4,8 @@
  * Every answer of 2xx goes through sqlite_commit. The rules that make it true:
  * - what a transaction does to what we remember goes to a copy, which is put in force only after
  *   COMMIT said SQLITE_OK, that is, after the WAL was synced;
- * - after any error the transaction is rolled back and nothing of the batch happened;
+ * - after any error the transaction is rolled back and nothing of the batch happened; the index in
+ *   memory takes back what it noted;
  * - an error that leaves doubt about the disk is STORE_FAILED, and the front never comes back here.
  */
 
@@ -16,24 +17,31 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Whether the delivery is older than the newest of its job. */
-static int judge_stale(struct db *db, const struct delivery *delivery, bool *ret_stale)
+/* Jobs are found by a hash. Whether the delivery at `seq` is of the job and endpoint after all; one
+ * that is pruned is believed to be. */
+static int is_of_job(
+    struct db *db, uint64_t seq, const struct delivery *delivery, bool *ret_is_of_job)
 {
-    sqlite3_stmt *statement;
-    bool stale = false;
-    int rc = db_bind(db, SQL_JOB_NEWEST, &statement,
-        DB_VALUES(DB_TEXT(delivery->job_id), DB_TEXT(delivery->endpoint)));
+    int64_t same = 1;
+    int rc = db_get_int(db, SQL_DELIVERY_IS_OF_JOB,
+        DB_VALUES(DB_INT(seq), DB_TEXT(delivery->job_id), DB_TEXT(delivery->endpoint)), &same);
 
-    if (rc != SQLITE_OK)
+    *ret_is_of_job = same != 0;
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* Whether the delivery is older than the newest of its job. */
+static int judge_stale(struct sqlite_store *store, const struct delivery *delivery, bool *ret_stale)
+{
+    struct index_found newest;
+    bool is_new;
+    int rc = index_find_job(&store->index, &store->db, delivery, &is_new, &newest);
+
+    *ret_stale = false;
+    if (rc != SQLITE_OK || is_new ||
+        !rule_is_stale(newest.updated_at_usec, newest.terminal, delivery))
         return rc;
-    rc = sqlite3_step(statement);
-    if (rc == SQLITE_ROW)
-        stale = rule_is_stale(
-            sqlite3_column_int64(statement, 0), sqlite3_column_int64(statement, 1) != 0, delivery);
-    rc = db_reset(statement, rc);
-    if (rc == SQLITE_OK)
-        *ret_stale = stale;
-    return rc;
+    return is_of_job(&store->db, newest.seq, delivery, ret_stale);
 }
 
 static int insert_delivery(struct db *db, const struct delivery *delivery, uint64_t seq, bool stale)
@@ -50,7 +58,7 @@ static int insert_delivery(struct db *db, const struct delivery *delivery, uint6
             DB_TEXT(delivery->unverified ? delivery->unverified : "")));
 }
 
-static int append_copy(struct db *db, struct store_append *append, const struct sqlite_seen *seen)
+static int append_copy(struct db *db, struct store_append *append, const struct index_found *seen)
 {
     append->seq = seen->seq;
     if (seen->same_body) {
@@ -61,16 +69,18 @@ static int append_copy(struct db *db, struct store_append *append, const struct 
     return conflicts_keep(db, seen->seq, append->delivery);
 }
 
-static int append_new(struct db *db, struct store_append *append, struct sqlite_state *state)
+static int append_new(
+    struct sqlite_store *store, struct store_append *append, struct sqlite_state *state)
 {
     uint64_t seq = state->head + 1;
     bool stale = false;
-    int rc = judge_stale(db, append->delivery, &stale);
+    int rc = judge_stale(store, append->delivery, &stale);
 
     if (rc == SQLITE_OK)
-        rc = insert_delivery(db, append->delivery, seq, stale);
+        rc = insert_delivery(&store->db, append->delivery, seq, stale);
     if (rc != SQLITE_OK)
         return rc;
+    index_add(&store->index, append->delivery, seq);
     state->head = seq;
     append->verdict = STORE_VERDICT_STORED;
     append->seq = seq;
@@ -78,23 +88,25 @@ static int append_new(struct db *db, struct store_append *append, struct sqlite_
     return SQLITE_OK;
 }
 
-static int append_one(struct db *db, struct store_append *append, struct sqlite_state *state)
+static int append_one(
+    struct sqlite_store *store, struct store_append *append, struct sqlite_state *state)
 {
-    struct sqlite_seen seen;
+    struct index_found seen;
     bool is_new;
-    int rc = ids_claim(db, append->delivery, state->head + 1, &is_new, &seen);
+    int rc = index_find_id(&store->index, &store->db, state, append->delivery, &is_new, &seen);
 
     if (rc != SQLITE_OK)
         return rc;
-    return is_new ? append_new(db, append, state) : append_copy(db, append, &seen);
+    return is_new ? append_new(store, append, state) : append_copy(&store->db, append, &seen);
 }
 
 /* Without room for anything new: only a true copy of what is stored can be told so. */
-static int answer_copy(struct db *db, struct store_append *append)
+static int answer_copy(
+    struct sqlite_store *store, struct store_append *append, const struct sqlite_state *state)
 {
-    struct sqlite_seen seen;
+    struct index_found seen;
     bool is_new;
-    int rc = ids_find(db, append->delivery, &is_new, &seen);
+    int rc = index_find_id(&store->index, &store->db, state, append->delivery, &is_new, &seen);
 
     if (rc == SQLITE_OK && !is_new && seen.same_body) {
         append->verdict = STORE_VERDICT_DUPLICATE;
@@ -127,24 +139,34 @@ static int apply_appends(struct sqlite_store *store, struct store_batch *batch,
             error_set(error, EFBIG, "a body of %zu bytes is more than the store keeps",
                 append->delivery->body_length);
         else if (has_room)
-            rc = append_one(&store->db, append, state);
+            rc = append_one(store, append, state);
         else
-            rc = answer_copy(&store->db, append);
+            rc = answer_copy(store, append, state);
     }
     return rc;
+}
+
+/* How much of the index's work goes along with a batch, in blocks: each delivery makes work for an
+ * eighth of a block or less in all, so that this keeps up twice. */
+static size_t share_of_work(const struct sqlite_store *store, const struct sqlite_state *state)
+{
+    return state->head > store->now.head ? 1 + (size_t)(state->head - store->now.head) / 4 : 0;
 }
 
 static int apply(struct sqlite_store *store, struct store_batch *batch, struct sqlite_state *state,
     struct error *error)
 {
-    int rc = db_run(&store->db, SQL_BEGIN, DB_NO_VALUES);
+    struct db *db = &store->db;
+    int rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
 
     if (rc == SQLITE_OK)
         rc = apply_appends(store, batch, state, error);
     for (size_t i = 0; rc == SQLITE_OK && i < batch->n_settles; i++)
         rc = settle_apply(store, batch->settles[i], state, error);
     if (rc == SQLITE_OK)
-        rc = db_run(&store->db, SQL_COMMIT, DB_NO_VALUES);
+        rc = index_work(&store->index, db, state, share_of_work(store, state));
+    if (rc == SQLITE_OK)
+        rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
     return rc;
 }
 
@@ -156,23 +178,38 @@ static enum store_result explain(struct db *db, int rc, struct error *error)
     return db_result(db, rc, error, "commit");
 }
 
+static int try_once(struct sqlite_store *store, struct store_batch *batch,
+    struct sqlite_state *ret_state, struct error *error)
+{
+    int rc = index_make_room(&store->index, &store->db, &store->now, batch->n_appends);
+
+    *ret_state = store->now;
+    return rc == SQLITE_OK ? apply(store, batch, ret_state, error) : rc;
+}
+
+static enum store_result take_back(
+    struct sqlite_store *store, enum store_result result, struct error *error)
+{
+    index_rolled_back(&store->index);
+    return db_roll_back(&store->db, result, error);
+}
+
 enum store_result sqlite_commit(struct store *base, struct store_batch *batch, struct error *error)
 {
     struct sqlite_store *store = sqlite_store(base);
-    struct sqlite_state state = store->now;
+    struct sqlite_state state;
     int rc;
 
     if (!room_is_settled(store, error))
         return STORE_UNAVAILABLE;
-    rc = apply(store, batch, &state, error);
+    rc = try_once(store, batch, &state, error);
     /* With the reserve given back settles have room; appends are refused now. */
-    if (room_ran_out(store, rc) && db_roll_back(&store->db, STORE_OK, error) == STORE_OK) {
-        state = store->now;
-        rc = apply(store, batch, &state, error);
-    }
+    if (room_ran_out(store, rc) && take_back(store, STORE_OK, error) == STORE_OK)
+        rc = try_once(store, batch, &state, error);
     if (rc != SQLITE_OK)
-        return db_roll_back(&store->db, explain(&store->db, rc, error), error);
+        return take_back(store, explain(&store->db, rc, error), error);
     store->now = state;
+    index_committed(&store->index, state.head);
     store->wal.last_commit_usec = clock_monotonic(store->clock);
     return STORE_OK;
 }

@@ -21,6 +21,9 @@
 /* Deliveries looked at in one step. */
 #define PRUNE_STEP 500
 
+/* Blocks of the index written in one step. */
+#define INDEX_STEP 64
+
 /* Rows of late ones looked at in one step. */
 #define LATE_STEP 100
 
@@ -207,7 +210,15 @@ static int prune_deliveries(struct sqlite_store *store, const struct sqlite_mark
     int64_t cutoff, uint64_t settled, struct sqlite_state *state, bool *ret_more)
 {
     uint64_t through = mark->settled < settled ? mark->settled : settled;
-    int rc = prune_run(&store->db, through, cutoff, state, ret_more);
+    int rc;
+
+    /* What the index has in memory only is in the deliveries: it is written first. */
+    if (through > state->indexed_through) {
+        store->index_wanted = true;
+        *ret_more = true;
+        through = state->indexed_through;
+    }
+    rc = prune_run(&store->db, through, cutoff, state, ret_more);
 
     if (rc == SQLITE_OK)
         rc = prune_late(&store->db, cutoff, state, ret_more);
@@ -241,16 +252,15 @@ static int save_state(
 {
     if (was->pruned_through == state->pruned_through &&
         was->pruned_deliveries == state->pruned_deliveries &&
-        was->forgotten_through == state->forgotten_through &&
-        was->forgotten_ids == state->forgotten_ids)
+        was->forgotten_through == state->forgotten_through)
         return SQLITE_OK;
     return db_run(db, SQL_STORE_SAVE,
         DB_VALUES(DB_INT(state->pruned_through), DB_INT(state->pruned_deliveries),
-            DB_INT(state->forgotten_through), DB_INT(state->forgotten_ids)));
+            DB_INT(state->forgotten_through)));
 }
 
 static int prune_step(struct sqlite_store *store, const struct store_retention *retention,
-    struct sqlite_state *state, struct sqlite_sweep *sweep, bool *ret_more)
+    struct sqlite_state *state, bool *ret_more)
 {
     struct db *db = &store->db;
     int64_t now = store->time.real_usec;
@@ -267,8 +277,10 @@ static int prune_step(struct sqlite_store *store, const struct store_retention *
     if (rc == SQLITE_OK && retention->keep_deliveries_usec != USEC_INFINITY)
         rc = prune_deliveries(store, &for_deliveries, now - retention->keep_deliveries_usec,
             settled, state, ret_more);
-    if (rc == SQLITE_OK && retention->keep_ids_usec != USEC_INFINITY)
-        rc = ids_sweep(db, for_ids.head, state, sweep, ret_more);
+    if (rc == SQLITE_OK && for_ids.head > state->forgotten_through)
+        state->forgotten_through = for_ids.head;
+    if (rc == SQLITE_OK)
+        rc = index_work(&store->index, db, state, INDEX_STEP);
     if (rc == SQLITE_OK)
         rc = forget_marks(db, &for_deliveries, &for_ids, retention);
     if (rc == SQLITE_OK)
@@ -281,25 +293,31 @@ enum store_result sqlite_prune(struct store *base, const struct store_retention 
 {
     struct sqlite_store *store = sqlite_store(base);
     struct db *db = &store->db;
-    struct sqlite_state state = store->now;
-    struct sqlite_sweep sweep = store->sweep;
+    struct sqlite_state state;
     bool more = false;
-    int rc;
+    int rc = SQLITE_OK;
 
     *ret_more = false;
     if (!store->active_known || store->disk.leftovers ||
         !rule_may_prune(&store->time, store->clock, error))
         return STORE_OK;
-    rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
+    if (store->index_wanted)
+        rc = index_flush(&store->index, db, &store->now);
+    store->index_wanted = false;
+    state = store->now;
     if (rc == SQLITE_OK)
-        rc = prune_step(store, retention, &state, &sweep, &more);
+        rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
+    if (rc == SQLITE_OK)
+        rc = prune_step(store, retention, &state, &more);
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
     (void)room_ran_out(store, rc); /* the next round will do better */
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK) {
+        index_rolled_back(&store->index);
         return db_roll_back(db, db_result(db, rc, error, "prune"), error);
+    }
     store->now = state;
-    store->sweep = sweep;
+    index_committed(&store->index, state.head);
     *ret_more = more;
     return STORE_OK;
 }

@@ -2,14 +2,15 @@
  * Looking into the SQLite store.
  *
  * A query walks one of three things, whichever holds the fewest deliveries that could fit: all
- * deliveries in their order; a job's, by its index, as long as they are few enough to be sorted for
- * every chunk; a sink's rows. What is pending for a sink stands in two places that meet at its
- * frontier, its rows and all deliveries above, so that walk has two legs. The frontier is read anew
- * for every chunk: it only rises, and each leg starts where the last one ended, so a delivery that
- * stays pending while the frontier passes it is met in one leg or the other, and never in both.
+ * deliveries in their order; a job's, by the index; a sink's rows. The last two stand in several
+ * places, so such a walk has legs, one behind the other in the order of seqs. What is pending for a
+ * sink is in its rows up to its frontier and in all deliveries above. What a job has is in all
+ * deliveries above what the index has written, in the index, and in what is left of those that were
+ * pruned, which the index may have dropped.
  *
- * What fits is copied while the walk's statement stands on it: in the same snapshot, from a page
- * that is at hand.
+ * Where the legs meet is read anew for every chunk: it only rises, and each leg starts where the
+ * last one ended, so a delivery that fits all the time is met in one leg or the other, and never in
+ * both. What one chunk reads is one snapshot.
  *
  * Rows are counted here as they are stepped over, fitting or not, which is what bounds a step.
  * There is no index for the other filters. They would cost every commit, while a whole walk over a
@@ -25,9 +26,10 @@
 /* A job with more deliveries is walked for over all of them. */
 #define JOB_FEW 1000
 
-/* Seqs in (after, before) that one statement walks. */
+/* Seqs in (after, before), all that one statement has or those that the index has of a job. */
 struct leg {
     enum sql sql;
+    bool is_by_index;
     uint64_t after;
     uint64_t before;
     uint64_t next; /* where the walk is when all of the leg was looked at; 0: at its end */
@@ -63,32 +65,72 @@ static struct leg pending_leg(
     return all;
 }
 
+/* Those left of the pruned, those in the index, those not in it yet. */
+static struct leg job_leg(const struct store_query *query, const struct store_walk *walk,
+    uint64_t pruned_through, uint64_t indexed_through)
+{
+    struct leg leg = whole_leg(query, walk, SQL_QUERY_OLDEST, SQL_QUERY_NEWEST);
+
+    if (query->oldest_first) {
+        if (leg.after >= pruned_through && leg.after >= indexed_through)
+            return leg;
+        leg.is_by_index = leg.after >= pruned_through;
+        leg.next = leg.is_by_index ? indexed_through : pruned_through;
+        leg.before = leg.next + 1;
+        return leg;
+    }
+    if (leg.before > indexed_through + 1) {
+        leg.after = indexed_through;
+    } else if (leg.before > pruned_through + 1) {
+        leg.is_by_index = true;
+        leg.after = pruned_through;
+    } else {
+        return leg;
+    }
+    leg.next = leg.after + 1;
+    return leg;
+}
+
+static int read_bounds(struct db *db, uint64_t *ret_pruned_through, uint64_t *ret_indexed_through)
+{
+    sqlite3_stmt *statement;
+    int rc = db_bind(db, SQL_STORE_LOAD, &statement, DB_NO_VALUES);
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        *ret_pruned_through = (uint64_t)sqlite3_column_int64(statement, 0);
+        *ret_indexed_through = (uint64_t)sqlite3_column_int64(statement, 3);
+    } else if (rc == SQLITE_DONE) {
+        rc = SQLITE_CORRUPT; /* the one row is gone */
+    }
+    return db_reset(statement, rc);
+}
+
 static int choose_leg(struct db *db, const struct store_query *query, const struct store_walk *walk,
     struct leg *ret_leg)
 {
-    int64_t number = 0;
-    int rc;
+    uint64_t pruned_through = 0, indexed_through = 0;
+    int64_t frontier = 0;
+    int rc = SQLITE_OK;
 
     if (query->sink != 0) {
-        rc = db_get_int(db, SQL_SINK_FRONTIER, DB_VALUES(DB_INT(query->sink)), &number);
+        rc = db_get_int(db, SQL_SINK_FRONTIER, DB_VALUES(DB_INT(query->sink)), &frontier);
         if (rc == SQLITE_OK)
             *ret_leg = query->state == STORE_STATE_PENDING
-                           ? pending_leg(query, walk, (uint64_t)number)
+                           ? pending_leg(query, walk, (uint64_t)frontier)
                            : whole_leg(query, walk, SQL_QUERY_ROWS_OLDEST, SQL_QUERY_ROWS_NEWEST);
         return rc;
     }
-    if (query->job_id) {
-        rc = db_get_int(db, SQL_QUERY_JOB_SIZE,
-            DB_VALUES(DB_TEXT(query->job_id), DB_INT(JOB_FEW + 1)), &number);
-        if (rc != SQLITE_OK)
-            return rc;
-        if (number <= JOB_FEW) {
-            *ret_leg = whole_leg(query, walk, SQL_QUERY_JOB_OLDEST, SQL_QUERY_JOB_NEWEST);
-            return SQLITE_OK;
-        }
+    if (!query->job_id) {
+        *ret_leg = whole_leg(query, walk, SQL_QUERY_OLDEST, SQL_QUERY_NEWEST);
+        return SQLITE_OK;
     }
-    *ret_leg = whole_leg(query, walk, SQL_QUERY_OLDEST, SQL_QUERY_NEWEST);
-    return SQLITE_OK;
+    rc = read_bounds(db, &pruned_through, &indexed_through);
+    if (rc == SQLITE_OK)
+        *ret_leg = job_leg(query, walk, pruned_through, indexed_through);
+    return rc;
 }
 
 static struct db_value text_or_null(const char *text)
@@ -130,29 +172,93 @@ static int keep(struct db *db, const struct store_walk *walk, struct store_found
     return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc; /* the walk has just seen it */
 }
 
+/* Steps to the next row of the leg's statement and takes it if it fits. */
+static int look(
+    struct db *db, sqlite3_stmt *statement, struct store_walk *walk, struct store_found *found)
+{
+    int rc = sqlite3_step(statement);
+
+    if (rc != SQLITE_ROW)
+        return rc;
+    walk->at = (uint64_t)sqlite3_column_int64(statement, 0);
+    walk->left--;
+    return sqlite3_column_int(statement, 1) != 0 ? keep(db, walk, found) : SQLITE_OK;
+}
+
+static bool is_over(const struct store_walk *walk, const struct store_found *found)
+{
+    return walk->left == 0 || found->n == found->room;
+}
+
+/* The walk has come to the end of a leg. */
+static void end_leg(const struct leg *leg, struct store_walk *walk)
+{
+    walk->ended = leg->next == 0;
+    if (!walk->ended)
+        walk->at = leg->next;
+}
+
 /* Walks a leg until it is exhausted, the room is full or the step is over. */
-static int walk_leg(struct db *db, const struct leg *leg, const struct store_query *query,
+static int walk_statement(struct db *db, const struct leg *leg, const struct store_query *query,
     struct store_walk *walk, struct store_found *found)
 {
     sqlite3_stmt *statement;
     int rc = bind_leg(db, leg, query, &statement);
 
-    while (rc == SQLITE_OK && walk->left > 0 && found->n < found->room) {
-        rc = sqlite3_step(statement);
-        if (rc != SQLITE_ROW)
-            break;
-        rc = SQLITE_OK;
-        walk->at = (uint64_t)sqlite3_column_int64(statement, 0);
-        walk->left--;
-        if (sqlite3_column_int(statement, 1) != 0)
-            rc = keep(db, walk, found);
-    }
-    if (rc == SQLITE_DONE) {
-        walk->ended = leg->next == 0;
-        if (!walk->ended)
-            walk->at = leg->next;
-    }
+    while (rc == SQLITE_OK && !is_over(walk, found))
+        rc = look(db, statement, walk, found);
+    if (rc == SQLITE_DONE)
+        end_leg(leg, walk);
     return statement ? db_reset(statement, rc) : rc;
+}
+
+/* Looks at one delivery, which may be gone. */
+static int look_at(struct db *db, uint64_t seq, const struct store_query *query,
+    struct store_walk *walk, struct store_found *found)
+{
+    const struct leg one = {.sql = SQL_QUERY_OLDEST, .after = seq - 1, .before = seq + 1};
+    sqlite3_stmt *statement;
+    int rc = bind_leg(db, &one, query, &statement);
+
+    if (rc == SQLITE_OK)
+        rc = look(db, statement, walk, found);
+    return statement ? db_reset(statement, rc) : rc;
+}
+
+static int walk_index(struct db *db, const struct leg *leg, const struct store_query *query,
+    struct store_walk *walk, struct store_found *found)
+{
+    uint64_t numbers[JOB_FEW + 1];
+    struct index_seqs seqs = {.max = JOB_FEW, .seqs = numbers};
+    int rc = index_gather(db, query->job_id, leg->after, leg->before, &seqs);
+
+    if (rc == SQLITE_OK && seqs.n > seqs.max)
+        return walk_statement(db, leg, query, walk, found);
+    for (size_t i = 0; rc == SQLITE_OK && i < seqs.n; i++) {
+        if (is_over(walk, found))
+            return SQLITE_OK;
+        rc = look_at(db, seqs.seqs[query->oldest_first ? i : seqs.n - 1 - i], query, walk, found);
+    }
+    if (rc == SQLITE_OK)
+        end_leg(leg, walk);
+    return rc;
+}
+
+/* One snapshot's worth of the walk. SQLITE_DONE: the query's sink was never registered. */
+static int walk_on(struct db *db, const struct store_query *query, struct store_walk *walk,
+    struct store_found *found)
+{
+    struct leg leg;
+    int rc = db_run(db, SQL_BEGIN_READ, DB_NO_VALUES), end;
+
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = choose_leg(db, query, walk, &leg);
+    if (rc == SQLITE_OK)
+        rc = leg.is_by_index ? walk_index(db, &leg, query, walk, found)
+                             : walk_statement(db, &leg, query, walk, found);
+    end = db_run(db, SQL_ROLLBACK, DB_NO_VALUES); /* nothing was written */
+    return rc == SQLITE_OK && end != SQLITE_OK ? end : rc;
 }
 
 int sqlite_find(struct store_reader *reader, const struct store_query *query,
@@ -161,15 +267,10 @@ int sqlite_find(struct store_reader *reader, const struct store_query *query,
     struct db *db = reader_db(reader);
     int rc = SQLITE_OK;
 
-    while (rc == SQLITE_OK && !walk->ended && walk->left > 0 && found->n < found->room) {
-        struct leg leg;
-
-        rc = choose_leg(db, query, walk, &leg);
-        if (rc == SQLITE_DONE)
-            return error_set(error, ENOENT, "sink %" PRIu32 " was never registered", query->sink);
-        if (rc == SQLITE_OK)
-            rc = walk_leg(db, &leg, query, walk, found);
-    }
+    while (rc == SQLITE_OK && !walk->ended && walk->left > 0 && found->n < found->room)
+        rc = walk_on(db, query, walk, found);
+    if (rc == SQLITE_DONE)
+        return error_set(error, ENOENT, "sink %" PRIu32 " was never registered", query->sink);
     return db_errno(db, rc, error, "look for deliveries");
 }
 

@@ -184,7 +184,7 @@ void sqlite_get_stats(struct store *base, struct store_stats *ret_stats)
     *ret_stats = (struct store_stats){
         .head = store->now.head,
         .deliveries = store->now.head - store->now.pruned_deliveries,
-        .ids = store->now.head - store->now.forgotten_ids,
+        .ids = store->now.head - store->now.forgotten_through,
     };
     sqlite_measure(store, ret_stats);
 }

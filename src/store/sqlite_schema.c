@@ -9,9 +9,9 @@
  *             need not read over overflow pages; `unverified` (step 2) stands behind it, but is
  *             empty unless the endpoint is in report mode, and what is empty is not read from the
  *             page. `checksum` covers the whole row (checksum.h).
- *             deliveries_by_job answers "newest accepted of this job" from the index alone, and is
- *             pruned with the rows.
- * ids         what dedup goes by; outlives the deliveries. Only sqlite_ids.c knows this table.
+ * index_*     (step 3) by request id, which outlives the deliveries, and by job: sqlite_index.h.
+ *             index_runs names the runs, index_blocks holds their entries, index_summaries what is
+ *             in memory of the blocks. Before, ids were in a table `ids` and jobs in an index.
  * conflicts   other bodies under an id that was seen, as evidence.
  * sinks       frontier and counters; dead and pending are not stored but counted from the rows.
  *             `paused` (step 2) is an operator's wish.
@@ -21,10 +21,13 @@
  * marks       about hourly: at this time the head was here, and all active sinks had settled up to
  *             there. They date whole runs of deliveries, so that none needs a time of its own.
  * store       one row: how far pruning came. Deliveries up to pruned_through are gone but for those
- *             held by a row; head - pruned_deliveries are kept. The same for ids.
+ *             held by a row; head - pruned_deliveries are kept. Ids of deliveries up to
+ *             forgotten_through are forgotten. Deliveries up to indexed_through are in the index.
  */
 
 #include "store/sqlite_schema.h"
+
+#include "store/sqlite_index.h"
 
 #include "util/cleanup.h"
 
@@ -74,10 +77,22 @@ const struct schema_step schema_steps[] = {
         " pruned_deliveries INTEGER NOT NULL, forgotten_through INTEGER NOT NULL,"
         " forgotten_ids INTEGER NOT NULL) STRICT;"
         "INSERT INTO store VALUES (1, 0, 0, 0, 0);",
+        NULL,
     },
     {
         "ALTER TABLE deliveries ADD COLUMN unverified TEXT NOT NULL DEFAULT '';"
         "ALTER TABLE sinks ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;",
+        NULL,
+    },
+    {
+        "CREATE TABLE index_runs ("
+        " id INTEGER PRIMARY KEY, entries INTEGER NOT NULL, ids INTEGER NOT NULL,"
+        " blocks INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL) STRICT;"
+        "CREATE TABLE index_blocks (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
+        "CREATE TABLE index_summaries (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;"
+        "ALTER TABLE store ADD COLUMN indexed_through INTEGER NOT NULL DEFAULT 0;"
+        "ALTER TABLE store DROP COLUMN forgotten_ids;",
+        index_convert,
     },
 };
 
@@ -134,6 +149,8 @@ static int apply_step(struct db *db, const struct schema_step *step, int64_t ver
     rc = db_exec(db, "BEGIN IMMEDIATE");
     if (rc == SQLITE_OK)
         rc = db_exec(db, step->sql);
+    if (rc == SQLITE_OK && step->convert)
+        rc = step->convert(db);
     if (rc == SQLITE_OK)
         rc = db_exec(db, set_version);
     if (rc == SQLITE_OK)

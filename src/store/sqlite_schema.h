@@ -13,6 +13,7 @@
  * added. */
 struct schema_step {
     const char *sql;
+    int (*convert)(struct db *db); /* after `sql`, in the same transaction; NULL: nothing more */
 };
 
 extern const struct schema_step schema_steps[];

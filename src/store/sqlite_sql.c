@@ -36,39 +36,46 @@
 #define QUERY_ALL                                                                 \
     "SELECT " QUERY_SEQ_FITS " FROM deliveries d WHERE d.seq > ?1 AND d.seq < ?2" \
     " ORDER BY d.seq"
-#define QUERY_JOB                                                              \
-    "SELECT " QUERY_SEQ_FITS " FROM deliveries d INDEXED BY deliveries_by_job" \
-    " WHERE d.job_id = ?8 AND d.seq > ?1 AND d.seq < ?2 ORDER BY d.seq"
 #define QUERY_ROWS                                                                       \
     "SELECT " QUERY_SEQ_FITS " FROM progress p CROSS JOIN deliveries d ON d.seq = p.seq" \
     " WHERE p.sink = ?11 AND p.state = ?12 AND p.seq > ?1 AND p.seq < ?2 ORDER BY p.seq"
 
 const char *const sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_BEGIN_READ] = "BEGIN",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_HEAD] = "SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), pruned_through)"
                  " FROM store",
-    [SQL_STORE_LOAD] = "SELECT pruned_through, pruned_deliveries, forgotten_through, forgotten_ids"
-                       " FROM store",
+    [SQL_STORE_LOAD] = "SELECT pruned_through, pruned_deliveries, forgotten_through,"
+                       " indexed_through FROM store",
     [SQL_STORE_SAVE] = "UPDATE store SET pruned_through = ?1, pruned_deliveries = ?2,"
-                       " forgotten_through = ?3, forgotten_ids = ?4",
+                       " forgotten_through = ?3",
 
-    [SQL_ID_CLAIM] = "INSERT INTO ids (digest, seq, body_digest) VALUES (?1, ?2, ?3)"
-                     " ON CONFLICT DO NOTHING",
-    [SQL_ID_FIND] = "SELECT seq, body_digest FROM ids WHERE digest = ?1",
-    [SQL_ID_WALK] = "SELECT digest, seq FROM ids WHERE digest > ?1 ORDER BY digest LIMIT ?2",
-    [SQL_ID_FORGET] = "DELETE FROM ids WHERE digest = ?1",
+    [SQL_INDEX_RECENT] = "SELECT seq, updated_at, terminal, job_id, endpoint, id_digest,"
+                         " body_digest FROM deliveries WHERE seq > ?1 ORDER BY seq",
+    [SQL_INDEX_THROUGH] = "UPDATE store SET indexed_through = ?1",
+    [SQL_INDEX_RUN_LIST] = "SELECT id, entries, ids, blocks, first_seq, last_seq FROM index_runs"
+                           " ORDER BY first_seq, id",
+    [SQL_INDEX_RUN_ADD] = "INSERT INTO index_runs (id, entries, ids, blocks, first_seq, last_seq)"
+                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_INDEX_RUN_REMOVE] = "DELETE FROM index_runs WHERE id = ?1",
+    [SQL_INDEX_BLOCK_WRITE] = "INSERT INTO index_blocks (id, data) VALUES (?1, ?2)",
+    [SQL_INDEX_BLOCK_READ] = "SELECT data FROM index_blocks WHERE id = ?1",
+    [SQL_INDEX_BLOCK_BEFORE] = "SELECT id FROM index_blocks WHERE id < ?1 ORDER BY id DESC LIMIT 1",
+    [SQL_INDEX_BLOCK_DELETE] = "DELETE FROM index_blocks WHERE id BETWEEN ?1 AND ?2",
+    [SQL_INDEX_SUMMARIES_WRITE] = "INSERT INTO index_summaries (id, data) VALUES (?1, ?2)",
+    [SQL_INDEX_SUMMARIES_READ] = "SELECT data FROM index_summaries WHERE id = ?1",
+    [SQL_INDEX_SUMMARIES_DELETE] = "DELETE FROM index_summaries WHERE id BETWEEN ?1 AND ?2",
 
-    [SQL_JOB_NEWEST] = "SELECT updated_at, terminal FROM deliveries"
-                       " WHERE job_id = ?1 AND endpoint = ?2"
-                       " ORDER BY updated_at DESC, terminal DESC LIMIT 1",
     [SQL_DELIVERY_INSERT] =
         "INSERT INTO deliveries (seq, received_at, updated_at, terminal, stale, endpoint,"
         " request_id, secret, job_id, type, status, id_digest, body_digest, checksum, body,"
         " unverified)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [SQL_DELIVERY_EXISTS] = "SELECT 1 FROM deliveries WHERE seq = ?1",
+    [SQL_DELIVERY_IS_OF_JOB] =
+        "SELECT job_id = ?2 AND endpoint = ?3 FROM deliveries WHERE seq = ?1",
     [SQL_DELIVERY_SCAN] =
         "SELECT " DELIVERY_COLUMNS " FROM deliveries d WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2",
     [SQL_DELIVERY_FETCH] = "SELECT " DELIVERY_COLUMNS ", d.checksum, d.body"
@@ -78,10 +85,6 @@ const char *const sql_texts[SQL_COUNT] = {
 
     [SQL_QUERY_OLDEST] = QUERY_ALL,
     [SQL_QUERY_NEWEST] = QUERY_ALL " DESC",
-    [SQL_QUERY_JOB_SIZE] =
-        "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE job_id = ?1 LIMIT ?2)",
-    [SQL_QUERY_JOB_OLDEST] = QUERY_JOB,
-    [SQL_QUERY_JOB_NEWEST] = QUERY_JOB " DESC",
     [SQL_QUERY_ROWS_OLDEST] = QUERY_ROWS,
     [SQL_QUERY_ROWS_NEWEST] = QUERY_ROWS " DESC",
     [SQL_QUERY_SINK_ROW] = "SELECT s.start, s.frontier, p.state, p.attempts, p.next_at, p.replay"
@@ -92,7 +95,7 @@ const char *const sql_texts[SQL_COUNT] = {
                                  " (SELECT min(seq) FROM deliveries WHERE seq >"
                                  " (SELECT frontier FROM sinks WHERE id = ?1)))",
     [SQL_QUERY_STATS] = "SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0),"
-                        " pruned_through), pruned_deliveries, forgotten_ids FROM store",
+                        " pruned_through), pruned_deliveries, forgotten_through FROM store",
 
     [SQL_CONFLICT_COUNT] = "SELECT count(*), coalesce(max(body_digest = ?2), 0)"
                            " FROM conflicts WHERE seq = ?1",

@@ -12,6 +12,7 @@
 #include "store/reserve.h"
 #include "store/rules.h"
 #include "store/sqlite_db.h"
+#include "store/sqlite_index.h"
 
 /* At `at`, `head` deliveries had arrived, and the active sinks had settled all up to `settled`, but
  * for rows. */
@@ -28,7 +29,7 @@ struct sqlite_state {
     uint64_t pruned_through;    /* deliveries up to here are gone, but for those held by a row */
     uint64_t pruned_deliveries; /* how many are gone */
     uint64_t forgotten_through; /* ids of deliveries up to here are gone */
-    uint64_t forgotten_ids;
+    uint64_t indexed_through;   /* entries of deliveries up to here are in the index's runs */
     struct sqlite_mark last_mark;
 };
 
@@ -59,12 +60,6 @@ struct sqlite_wal {
     int64_t retry_usec;       /* monotonic; before that the disk is known to be too full */
 };
 
-/* A walk over all ids, in steps (sqlite_ids.c). */
-struct sqlite_sweep {
-    uint64_t through; /* forgets ids of deliveries up to here; 0: no walk is on */
-    struct digest at;
-};
-
 struct sqlite_store {
     struct store base;
     struct db db;
@@ -76,7 +71,8 @@ struct sqlite_store {
     struct sqlite_state now;
     struct sqlite_disk disk;
     struct sqlite_wal wal;
-    struct sqlite_sweep sweep;
+    struct sqlite_index index;
+    bool index_wanted;     /* pruning waits for the index's recent entries to be written */
     struct rule_time time; /* whether pruning may go by the clock */
 };
 
@@ -90,28 +86,6 @@ static inline struct sqlite_store *sqlite_store(struct store *store)
 /* Locks <path>.lock against other processes and makes the database file if there is none, with mode
  * 0640 whatever the umask. *ret_lock_fd is owned by the caller; closing it unlocks. */
 int sqlite_lock(const char *path, int *ret_lock_fd, struct error *error);
-
-/* ---- sqlite_ids.c: which request ids were seen ---- */
-
-struct sqlite_seen {
-    uint64_t seq; /* of the delivery that came first */
-    bool same_body;
-};
-
-/* Takes the id for `seq` unless it was seen before; *ret_new tells. When it was, *ret_seen says
- * under which delivery. */
-int ids_claim(struct db *db, const struct delivery *delivery, uint64_t seq, bool *ret_new,
-    struct sqlite_seen *ret_seen);
-
-/* Only looks. */
-int ids_find(
-    struct db *db, const struct delivery *delivery, bool *ret_new, struct sqlite_seen *ret_seen);
-
-/* Does a step of forgetting the ids of deliveries up to `through`, within a transaction. Starts a
- * walk only where it is worth it. Changes `state` and `sweep`, which the caller puts in force after
- * the commit; *ret_more is set when the walk goes on. */
-int ids_sweep(struct db *db, uint64_t through, struct sqlite_state *state,
-    struct sqlite_sweep *sweep, bool *ret_more);
 
 /* ---- sqlite_conflicts.c: evidence ---- */
 

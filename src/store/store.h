@@ -228,8 +228,8 @@ struct store_retention {
 /* Does one bounded step of pruning; *ret_more says that there is more to do at once. Dead letters
  * (of any sink) and what is pending for an active sink stay. To be called every minute or so: the
  * time at which deliveries were settled is known to within an hour, and errs to the longer side.
- * Ids are kept STORE_IDS_MARGIN_USEC longer than `keep_ids`, and go in sweeps, so some outlive that
- * by up to a sixteenth of those remembered.
+ * Ids are kept STORE_IDS_MARGIN_USEC longer than `keep_ids`, and that is known to within an hour
+ * too.
  *
  * Nothing is pruned while real time is further ahead than it should be, for the first hour of that
  * (rule_time_look); `error` says so, along with STORE_OK, when it begins. */

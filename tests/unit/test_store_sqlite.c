@@ -135,7 +135,7 @@ static const struct refused_row {
 } refused_rows[] = {
     {write_garbage, -EBADMSG, "file is not a database"},
     {make_newer, -EPROTONOSUPPORT,
-        "was made by a newer sasha-callbackd (schema 99, this one knows up to 2); install that "
+        "was made by a newer sasha-callbackd (schema 99, this one knows up to 3); install that "
         "version or a later one"},
     {make_foreign, -EMEDIUMTYPE,
         "is a database, but not a store of sasha-callbackd; store.path must name another file"},
@@ -448,11 +448,12 @@ END_TEST
 /* A statement that reads a whole table would be found out only by a large store. */
 START_TEST(test_no_statement_of_every_batch_walks_a_table)
 {
-    static const enum sql hot[] = {SQL_ID_FIND, SQL_JOB_NEWEST, SQL_DELIVERY_EXISTS,
-        SQL_DELIVERY_SCAN, SQL_DELIVERY_FETCH, SQL_CONFLICT_COUNT, SQL_SINK_FRONTIER, SQL_SINK_LOAD,
-        SQL_ROW_STATE, SQL_ROW_WRITE, SQL_ROW_DELETE, SQL_ROW_SCAN, SQL_ATTEMPT_LAST,
-        SQL_ATTEMPT_TRIM, SQL_ATTEMPT_NEXT, SQL_PRUNE_DELIVERIES, SQL_PRUNE_ATTEMPTS,
-        SQL_PRUNE_ROWS, SQL_PRUNE_SETTLED};
+    static const enum sql hot[] = {SQL_INDEX_BLOCK_READ, SQL_INDEX_BLOCK_BEFORE,
+        SQL_INDEX_BLOCK_DELETE, SQL_INDEX_SUMMARIES_READ, SQL_INDEX_SUMMARIES_DELETE,
+        SQL_DELIVERY_IS_OF_JOB, SQL_DELIVERY_EXISTS, SQL_DELIVERY_SCAN, SQL_DELIVERY_FETCH,
+        SQL_CONFLICT_COUNT, SQL_SINK_FRONTIER, SQL_SINK_LOAD, SQL_ROW_STATE, SQL_ROW_WRITE,
+        SQL_ROW_DELETE, SQL_ROW_SCAN, SQL_ATTEMPT_LAST, SQL_ATTEMPT_TRIM, SQL_ATTEMPT_NEXT,
+        SQL_PRUNE_DELIVERIES, SQL_PRUNE_ATTEMPTS, SQL_PRUNE_ROWS, SQL_PRUNE_SETTLED};
     sqlite3 *handle;
 
     rig_start(RIG_SQLITE);

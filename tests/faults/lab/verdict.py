@@ -90,7 +90,8 @@ def count_pending(path: Path) -> int:
         return store.execute(
             "SELECT coalesce(sum(head - frontier + (SELECT count(*) FROM progress "
             "WHERE sink = sinks.id AND state = 0)), 0) FROM sinks, "
-            "(SELECT coalesce(max(seq), 0) AS head FROM ids) WHERE active").fetchone()[0]
+            "(SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), pruned_through)"
+            " AS head FROM store) WHERE active").fetchone()[0]
 
 
 def wait_until_drained(store: Path, deadline: float) -> bool:

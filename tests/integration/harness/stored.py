@@ -21,7 +21,8 @@ SELECT sinks.name,
        delivered + filtered + dropped
          + (SELECT count(*) FROM progress WHERE sink = sinks.id AND state IN (0, 2))
          + (head - frontier) AS accounted
-FROM sinks, (SELECT coalesce(max(seq), 0) AS head FROM ids)
+FROM sinks, (SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), pruned_through) AS head
+             FROM store)
 """
 
 

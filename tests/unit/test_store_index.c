@@ -1,0 +1,589 @@
+/*
+ * The index on disk: runs are written and merged in steps of transactions that may fail, survive a
+ * restart at any moment, forget what they should, and notice damage.
+ *
+ * Most tests drive the index by itself, without deliveries in the store: it takes many entries to
+ * get to merges, and deliveries would make that slow.
+ */
+
+#include "store/sqlite_schema.h"
+#include "store/sqlite_store.h"
+
+#include "fault_vfs.h"
+#include "query_rig.h"
+
+#include <inttypes.h>
+
+#define N_JOBS 1000
+#define BATCH 64
+
+static struct sqlite_index ix;
+static struct sqlite_state state;
+
+static struct db *database(void)
+{
+    return &sqlite_store(rig.store)->db;
+}
+
+static struct digest digest_of(uint64_t number)
+{
+    uint64_t words[2] = {hash_u64(number), hash_u64(~number)};
+    struct digest digest;
+
+    memcpy(digest.bytes, words, sizeof(digest.bytes));
+    return digest;
+}
+
+/* Delivery number n, from 1, gets seq n. Its job was updated at n, so the last one is the newest.
+ */
+static struct delivery delivery_of(uint64_t number, char job_id[static 16])
+{
+    snprintf(job_id, 16, "job-%u", (unsigned int)(number % N_JOBS));
+    return (struct delivery){
+        .id_digest = digest_of(number),
+        .body_digest = digest_of(~number),
+        .job_id = job_id,
+        .endpoint = "main",
+        .updated_at_usec = (int64_t)number,
+    };
+}
+
+/* Whether commits are synced is not what is tested here, and takes most of the time. */
+static void do_not_sync(void)
+{
+    ck_assert_int_eq(db_exec(database(), "PRAGMA synchronous = OFF"), SQLITE_OK);
+}
+
+static void open_index(void)
+{
+    ck_assert_int_eq(index_open(&ix, database(), &state), SQLITE_OK);
+}
+
+static void start(void)
+{
+    rig_start(RIG_SQLITE);
+    do_not_sync();
+    state = (struct sqlite_state){0};
+    open_index();
+}
+
+static void stop(void)
+{
+    index_close(&ix);
+    rig_stop();
+}
+
+/* Adds the next n in one transaction, with work in proportion, and ends it. */
+static int add_batch(size_t n, bool commit)
+{
+    struct sqlite_state after = state;
+    int rc = index_make_room(&ix, database(), &state, n);
+
+    after = state;
+    if (rc == SQLITE_OK)
+        rc = db_run(database(), SQL_BEGIN, DB_NO_VALUES);
+    for (size_t i = 0; rc == SQLITE_OK && i < n; i++) {
+        char job_id[16];
+        struct delivery delivery = delivery_of(++after.head, job_id);
+
+        index_add(&ix, &delivery, after.head);
+    }
+    if (rc == SQLITE_OK)
+        rc = index_work(&ix, database(), &after, 1 + n / 4);
+    if (rc == SQLITE_OK)
+        rc = db_run(database(), commit ? SQL_COMMIT : SQL_ROLLBACK, DB_NO_VALUES);
+    if (rc != SQLITE_OK || !commit) {
+        index_rolled_back(&ix);
+        if (!sqlite3_get_autocommit(database()->handle))
+            (void)db_run(database(), SQL_ROLLBACK, DB_NO_VALUES);
+        return rc;
+    }
+    state = after;
+    index_committed(&ix, state.head);
+    return SQLITE_OK;
+}
+
+static void add_to(uint64_t head)
+{
+    while (state.head < head)
+        ck_assert_int_eq(add_batch(BATCH, true), SQLITE_OK);
+}
+
+/* Works until nothing is left to do. */
+static void work_off(void)
+{
+    do {
+        struct sqlite_state after = state;
+
+        ck_assert_int_eq(db_run(database(), SQL_BEGIN, DB_NO_VALUES), SQLITE_OK);
+        ck_assert_int_eq(index_work(&ix, database(), &after, 100), SQLITE_OK);
+        ck_assert_int_eq(db_run(database(), SQL_COMMIT, DB_NO_VALUES), SQLITE_OK);
+        state = after;
+        index_committed(&ix, state.head);
+    } while (ix.flush || ix.merge || ix.n_garbage > 0);
+}
+
+static void want_known(uint64_t number)
+{
+    char job_id[16];
+    struct delivery delivery = delivery_of(number, job_id);
+    struct index_found found;
+    bool is_new;
+
+    ck_assert_int_eq(index_find_id(&ix, database(), &state, &delivery, &is_new, &found), SQLITE_OK);
+    ck_assert_msg(!is_new, "%" PRIu64 " is not known", number);
+    ck_assert_uint_eq(found.seq, number);
+    ck_assert(found.same_body);
+    delivery.body_digest.bytes[3] ^= 1;
+    ck_assert_int_eq(index_find_id(&ix, database(), &state, &delivery, &is_new, &found), SQLITE_OK);
+    ck_assert(!is_new && !found.same_body);
+}
+
+static void want_new(uint64_t number)
+{
+    char job_id[16];
+    struct delivery delivery = delivery_of(number, job_id);
+    struct index_found found;
+    bool is_new;
+
+    ck_assert_int_eq(index_find_id(&ix, database(), &state, &delivery, &is_new, &found), SQLITE_OK);
+    ck_assert_msg(is_new, "%" PRIu64 " is known", number);
+}
+
+/* The newest of each job is the last that came. */
+static void want_newest(void)
+{
+    for (uint64_t number = state.head; number > 0 && number + N_JOBS > state.head; number -= 7) {
+        char job_id[16];
+        struct delivery delivery = delivery_of(number, job_id);
+        struct index_found found;
+        bool is_new;
+
+        ck_assert_int_eq(index_find_job(&ix, database(), &delivery, &is_new, &found), SQLITE_OK);
+        ck_assert(!is_new);
+        ck_assert_uint_eq(found.seq, number);
+        ck_assert_int_eq(found.updated_at_usec, (int64_t)number);
+        delivery.endpoint = "other";
+        ck_assert_int_eq(index_find_job(&ix, database(), &delivery, &is_new, &found), SQLITE_OK);
+        ck_assert(is_new);
+        if (number < 7)
+            break;
+    }
+}
+
+static void want_all(void)
+{
+    for (uint64_t number = 1; number <= state.head; number += 37)
+        want_known(number);
+    for (uint64_t number = state.head + 1; number < state.head + 500; number++)
+        want_new(number);
+    want_newest();
+}
+
+static int64_t number_of(const char *sql)
+{
+    sqlite3_stmt *statement;
+    int64_t number;
+
+    ck_assert_int_eq(sqlite3_prepare_v2(database()->handle, sql, -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}
+
+/* When there is nothing to do, what is on disk is the runs and nothing else. */
+static void want_tidy(void)
+{
+    work_off();
+    ck_assert_int_eq(number_of("SELECT count(*) FROM index_blocks"),
+        number_of("SELECT coalesce(sum(blocks), 0) FROM index_runs"));
+    ck_assert_int_eq(number_of("SELECT count(*) FROM index_summaries"),
+        number_of("SELECT coalesce(sum((blocks + 28) / 29), 0) FROM index_runs"));
+    ck_assert_int_eq(number_of("SELECT count(*) FROM index_runs"), (int64_t)ix.n_runs);
+}
+
+/* ---- growing ---- */
+
+START_TEST(test_all_is_found_at_every_size)
+{
+    start();
+    for (uint64_t head = 100; head < 250000; head = head * 3 / 2) {
+        add_to(head);
+        ck_assert_uint_lt(ix.n_runs, 12);
+        want_all();
+    }
+    want_tidy();
+    ck_assert_uint_lt(ix.n_runs, 10);
+    want_all();
+    stop();
+}
+END_TEST
+
+/* Memory is read again from the deliveries, so here only what is in runs survives. */
+START_TEST(test_runs_survive_a_restart_at_any_moment)
+{
+    start();
+    for (int i = 0; i < 60; i++) {
+        add_to(state.head + 5000 + (uint64_t)i % 7 * 1000);
+        index_close(&ix);
+        state.head = state.indexed_through;
+        open_index();
+        want_all();
+    }
+    ck_assert_uint_gt(state.head, 150000);
+    want_tidy();
+    want_all();
+    stop();
+}
+END_TEST
+
+START_TEST(test_nothing_of_a_failed_transaction_stays)
+{
+    start();
+    for (unsigned int i = 0; state.head < 120000; i++) {
+        /* Most of the way in earnest; then every other one fails. */
+        ck_assert_int_eq(add_batch(BATCH, true), SQLITE_OK);
+        if (i % 3 == 0) {
+            ck_assert_int_eq(add_batch(17, false), SQLITE_OK);
+            want_new(state.head + 1);
+            want_new(state.head + 17);
+        }
+        if (i % 400 == 0)
+            want_all();
+    }
+    want_tidy();
+    want_all();
+    stop();
+}
+END_TEST
+
+START_TEST(test_a_full_disk_at_every_write)
+{
+    unsigned int n = 1;
+
+    fault_install();
+    start();
+    add_to(3 * INDEX_FREEZE - BATCH);
+    for (bool hit = true; hit; n += 7) {
+        uint64_t want = state.head + 2 * BATCH;
+
+        fault_set(FAULT_WRITE, SQLITE_FULL, n, false);
+        for (int i = 0; i < 200 && !fault.hit; i++)
+            (void)add_batch(BATCH, true);
+        hit = fault.hit;
+        fault_set(FAULT_WRITE, SQLITE_FULL, 0, false);
+        add_to(want);
+        want_known(want);
+        if (n % 10 == 1)
+            want_all();
+        ck_assert_uint_lt(n, 20000);
+    }
+    ck_assert_uint_gt(n, 500);
+    want_tidy();
+    want_all();
+    stop();
+}
+END_TEST
+
+/* ---- forgetting ---- */
+
+START_TEST(test_what_is_forgotten_is_new_and_its_room_comes_back)
+{
+    int64_t before;
+
+    start();
+    add_to(100000);
+    want_tidy();
+    before = number_of("SELECT count(*) FROM index_blocks");
+    state.pruned_through = 90000;
+    state.forgotten_through = 80000;
+    want_new(1);
+    want_new(80000);
+    want_known(80001);
+    want_tidy();
+    ck_assert_int_lt(number_of("SELECT count(*) FROM index_blocks"), before / 3);
+    want_new(80000);
+    want_known(80001);
+    want_newest();
+
+    state.pruned_through = state.forgotten_through = 100000;
+    state.indexed_through = 100000;
+    want_tidy();
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    want_tidy();
+    ck_assert_int_le(number_of("SELECT count(*) FROM index_blocks"), 2);
+    want_new(100000);
+    add_to(120000);
+    want_known(100200);
+    stop();
+}
+END_TEST
+
+/* ---- damage ---- */
+
+static void damage(const char *sql)
+{
+    ck_assert_int_eq(db_exec(database(), sql), SQLITE_OK);
+}
+
+START_TEST(test_a_damaged_block_is_noticed)
+{
+    char job_id[16];
+    struct index_found found;
+    bool is_new;
+    int seen = 0;
+
+    start();
+    add_to(2 * INDEX_FREEZE);
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    damage("UPDATE index_blocks SET data = cast(substr(data, 1, 100) || x'00' ||"
+           " substr(data, 102) AS BLOB)");
+    for (uint64_t number = 1; number < 2000; number++) {
+        struct delivery delivery = delivery_of(number, job_id);
+        int rc = index_find_id(&ix, database(), &state, &delivery, &is_new, &found);
+
+        ck_assert(rc == SQLITE_CORRUPT || (rc == SQLITE_OK && !is_new));
+        seen += rc == SQLITE_CORRUPT;
+    }
+    ck_assert_int_gt(seen, 1900); /* but for the bytes that were 0 */
+    stop();
+}
+END_TEST
+
+static const char *const damages[] = {
+    "UPDATE index_summaries SET data = zeroblob(length(data))",
+    "DELETE FROM index_summaries WHERE id = (SELECT max(id) FROM index_summaries)",
+    "UPDATE index_runs SET blocks = blocks + 1",
+    "UPDATE index_runs SET blocks = 0, entries = 0",
+    "UPDATE index_runs SET entries = 1",
+};
+
+START_TEST(test_a_damaged_run_is_refused_at_open)
+{
+    start();
+    add_to(2 * INDEX_FREEZE);
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    damage(damages[_i]);
+    index_close(&ix);
+    ck_assert_int_eq(index_open(&ix, database(), &state), SQLITE_CORRUPT);
+    stop();
+}
+END_TEST
+
+/* ---- with deliveries ---- */
+
+static uint64_t append(const char *id, const char *job_id, int64_t updated_at)
+{
+    struct delivery delivery = rig_delivery_of(id, job_id, updated_at, false, "{}");
+    struct store_append append;
+
+    RIG_OK(rig_append(&delivery, &append));
+    return append.verdict == STORE_VERDICT_STORED ? append.seq : 0;
+}
+
+static void flush(void)
+{
+    struct sqlite_store *store = sqlite_store(rig.store);
+
+    ck_assert_int_eq(index_flush(&store->index, &store->db, &store->now), SQLITE_OK);
+}
+
+static void fill(unsigned int from, unsigned int to)
+{
+    for (unsigned int i = from; i <= to; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "id-%u", i);
+        ck_assert_uint_eq(append(id, i % 3 == 0 ? "third" : "other", i), i);
+    }
+}
+
+START_TEST(test_a_job_is_found_in_every_part)
+{
+    struct store_query query = STORE_QUERY_INIT;
+
+    rig_start(RIG_SQLITE);
+    query.job_id = "third";
+    for (unsigned int i = 0; i < 3; i++) {
+        fill(3 * i + 1, 3 * i + 3);
+        query.oldest_first = true;
+        query_want(&query, i == 0 ? "3" : i == 1 ? "36" : "369");
+        query.oldest_first = false;
+        query_want(&query, i == 0 ? "3" : i == 1 ? "63" : "963");
+        if (i < 2)
+            flush();
+    }
+    query.job_id = "none";
+    query_want(&query, "");
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_copies_and_late_ones_are_known_after_flush_and_restart)
+{
+    struct delivery late = rig_delivery_of("late", "third", 1, false, "{}");
+    struct store_append append_late;
+
+    rig_start(RIG_SQLITE);
+    fill(1, 9);
+    flush();
+    rig_close();
+    rig_open();
+    ck_assert_uint_eq(append("id-4", "third", 0), 0);
+    RIG_OK(rig_append(&late, &append_late));
+    ck_assert(append_late.stale);
+    ck_assert_uint_eq(append("id-11", "third", 11), 11);
+    rig_close();
+    rig_open();
+    ck_assert_uint_eq(append("id-11", "third", 11), 0);
+    rig_stop();
+}
+END_TEST
+
+/* A hash that two jobs share: the newest is of another job, which says nothing of this one. */
+START_TEST(test_another_job_of_the_same_hash_makes_none_stale)
+{
+    struct delivery late = rig_delivery_of("late", "third", 1, false, "{}");
+    struct store_append append_late;
+
+    rig_start(RIG_SQLITE);
+    ck_assert_uint_eq(append("id", "third", 5), 1);
+    ck_assert_int_eq(
+        db_exec(database(), "UPDATE deliveries SET job_id = 'of the same hash'"), SQLITE_OK);
+    RIG_OK(rig_append(&late, &append_late));
+    ck_assert(!append_late.stale);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_a_job_with_more_than_can_be_sorted)
+{
+    struct store_query query = STORE_QUERY_INIT;
+    struct rig_seqs seqs = {.n = 0};
+
+    rig_start(RIG_SQLITE);
+    do_not_sync();
+    for (unsigned int i = 0; i < 1200; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "many-%u", i);
+        append(id, "busy", i);
+    }
+    flush();
+    query.job_id = "busy";
+    query.since_usec = rig.realtime;
+    for (uint64_t from = 0;;) {
+        uint64_t next;
+
+        query.limit = 100;
+        query.from = from;
+        seqs.n = 0;
+        ck_assert_int_ge(query_once(&query, &seqs, &next), 0);
+        if (next == 0)
+            break;
+        ck_assert_uint_eq(seqs.n, 100);
+        from = next;
+    }
+    rig_stop();
+}
+END_TEST
+
+/* ---- an older store ---- */
+
+START_TEST(test_ids_of_an_older_store_are_taken_over)
+{
+    struct delivery gone = rig_delivery("gone"), forgotten = rig_delivery("forgotten");
+    struct delivery here = rig_delivery_of("here", "third", 5, false, "{}");
+    struct store_append append_copy;
+    struct store_query query = STORE_QUERY_INIT;
+    sqlite3_stmt *statement;
+    sqlite3 *handle;
+    struct db db;
+
+    rig_prepare(RIG_SQLITE);
+    ck_assert_int_eq(sqlite3_open(rig.path, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(handle, "PRAGMA user_version = 0", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    ck_assert_int_eq(db_open(&db, rig.path, SQLITE_OPEN_READWRITE, 64, &rig.error), 0);
+    ck_assert_int_eq(schema_migrate(&db, schema_steps, 2, &rig.error), 0);
+    ck_assert_int_eq(db_exec(&db, "UPDATE store SET pruned_through = 2, pruned_deliveries = 2,"
+                                  " forgotten_through = 1, forgotten_ids = 1"),
+        SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_prepare_v2(db.handle, "INSERT INTO ids (seq, digest, body_digest) VALUES (?, ?, ?)",
+            -1, &statement, NULL),
+        SQLITE_OK);
+    for (int seq = 1; seq <= 3; seq++) {
+        const struct delivery *delivery = seq == 1 ? &forgotten : seq == 2 ? &gone : &here;
+
+        sqlite3_bind_int(statement, 1, seq);
+        sqlite3_bind_blob(statement, 2, delivery->id_digest.bytes, DIGEST_SIZE, SQLITE_STATIC);
+        sqlite3_bind_blob(statement, 3, delivery->body_digest.bytes, DIGEST_SIZE, SQLITE_STATIC);
+        ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);
+        sqlite3_reset(statement);
+    }
+    sqlite3_finalize(statement);
+    ck_assert_int_eq(
+        sqlite3_prepare_v2(db.handle,
+            "INSERT INTO deliveries (seq, received_at, updated_at, terminal, stale, endpoint,"
+            " request_id, secret, job_id, type, status, id_digest, body_digest, checksum, body)"
+            " VALUES (3, 0, 5, 0, 0, 'main', 'here', '', 'third', 't', 's', ?, ?, 0, x'7b7d')",
+            -1, &statement, NULL),
+        SQLITE_OK);
+    sqlite3_bind_blob(statement, 1, here.id_digest.bytes, DIGEST_SIZE, SQLITE_STATIC);
+    sqlite3_bind_blob(statement, 2, here.body_digest.bytes, DIGEST_SIZE, SQLITE_STATIC);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_DONE);
+    sqlite3_finalize(statement);
+    db_close(&db, true);
+
+    rig_open();
+    RIG_OK(rig_append(&gone, &append_copy));
+    ck_assert_int_eq(append_copy.verdict, STORE_VERDICT_DUPLICATE);
+    ck_assert_uint_eq(append_copy.seq, 2);
+    RIG_OK(rig_append(&here, &append_copy));
+    ck_assert_int_eq(append_copy.verdict, STORE_VERDICT_DUPLICATE);
+    ck_assert_uint_eq(append_copy.seq, 3);
+    query.job_id = "third";
+    query_want(&query, "3");
+    RIG_OK(rig_append(&forgotten, &append_copy));
+    ck_assert_int_eq(append_copy.verdict, STORE_VERDICT_STORED);
+    ck_assert_int_eq(number_of("SELECT count(*) FROM sqlite_schema"
+                               " WHERE name IN ('ids', 'deliveries_by_job')"),
+        0);
+    rig_stop();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store_index");
+    TCase *core = tcase_create("core"), *limits = tcase_create("limits");
+    TCase *errors = tcase_create("errors");
+    SRunner *runner;
+    int failed;
+
+    tcase_set_timeout(core, 120);
+    tcase_set_timeout(errors, 120);
+    tcase_add_test(core, test_all_is_found_at_every_size);
+    tcase_add_test(core, test_runs_survive_a_restart_at_any_moment);
+    tcase_add_test(core, test_what_is_forgotten_is_new_and_its_room_comes_back);
+    tcase_add_test(core, test_a_job_is_found_in_every_part);
+    tcase_add_test(core, test_copies_and_late_ones_are_known_after_flush_and_restart);
+    tcase_add_test(core, test_another_job_of_the_same_hash_makes_none_stale);
+    tcase_add_test(core, test_ids_of_an_older_store_are_taken_over);
+    tcase_add_test(limits, test_a_job_with_more_than_can_be_sorted);
+    tcase_add_test(errors, test_nothing_of_a_failed_transaction_stays);
+    tcase_add_test(errors, test_a_full_disk_at_every_write);
+    tcase_add_test(errors, test_a_damaged_block_is_noticed);
+    tcase_add_loop_test(errors, test_a_damaged_run_is_refused_at_open, 0,
+        (int)(sizeof(damages) / sizeof(damages[0])));
+    suite_add_tcase(suite, core);
+    suite_add_tcase(suite, limits);
+    suite_add_tcase(suite, errors);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
