@@ -18,6 +18,7 @@
 /* Recent entries: those of INDEX_FREEZE deliveries, and of the batches that come before the frozen
  * ones before them are written. */
 #define RECENT_MAX (ENTRIES * (size_t)(INDEX_FREEZE + INDEX_FREEZE / 2))
+_Static_assert(RECENT_MAX >= ENTRIES * STORE_APPENDS_MAX, "a batch fits when nothing is there");
 
 /* Blocks written at once where somebody waits for all of them: a usual flush. */
 #define FLUSH_BLOCKS 256

@@ -107,13 +107,13 @@ START_TEST(test_commits_meanwhile_are_in_the_copy)
     struct store_backup_progress progress = {.done = false};
     struct store_append append;
     struct delivery again;
-    size_t steps = 0, want = 4000;
+    size_t steps = 0, want = 8000;
 
-    fill(8);
+    fill(16);
     again = rig_delivery("meanwhile");
     begin();
     do {
-        /* New rows at the end, and old pages of the index changed all over. */
+        /* New rows at the end, and old pages changed with them. */
         rig_append_many(10);
         want += 10;
         if (steps == 1) {

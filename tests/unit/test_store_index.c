@@ -208,7 +208,7 @@ static void want_tidy(void)
 START_TEST(test_all_is_found_at_every_size)
 {
     start();
-    for (uint64_t head = 100; head < 250000; head = head * 3 / 2) {
+    for (uint64_t head = 100; head < 150000; head = head * 3 / 2) {
         add_to(head);
         ck_assert_uint_lt(ix.n_runs, 12);
         want_all();
@@ -224,14 +224,14 @@ END_TEST
 START_TEST(test_runs_survive_a_restart_at_any_moment)
 {
     start();
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 40; i++) {
         add_to(state.head + 5000 + (uint64_t)i % 7 * 1000);
         index_close(&ix);
         state.head = state.indexed_through;
         open_index();
         want_all();
     }
-    ck_assert_uint_gt(state.head, 150000);
+    ck_assert_uint_gt(state.head, 100000);
     want_tidy();
     want_all();
     stop();
@@ -241,7 +241,7 @@ END_TEST
 START_TEST(test_nothing_of_a_failed_transaction_stays)
 {
     start();
-    for (unsigned int i = 0; state.head < 120000; i++) {
+    for (unsigned int i = 0; state.head < 80000; i++) {
         /* Most of the way in earnest; then every other one fails. */
         ck_assert_int_eq(add_batch(BATCH, true), SQLITE_OK);
         if (i % 3 == 0) {
