@@ -18,7 +18,6 @@
 /* Recent entries: those of INDEX_FREEZE deliveries, and of the batches that come before the frozen
  * ones before them are written. */
 #define RECENT_MAX (ENTRIES * (size_t)(INDEX_FREEZE + INDEX_FREEZE / 2))
-_Static_assert(RECENT_MAX >= ENTRIES * STORE_APPENDS_MAX, "a batch fits when nothing is there");
 
 /* Blocks written at once where somebody waits for all of them: a usual flush. */
 #define FLUSH_BLOCKS 256
@@ -128,7 +127,22 @@ static int freeze(struct sqlite_index *index, uint64_t head)
 
 int index_make_room(struct sqlite_index *index, struct db *db, struct sqlite_state *state, size_t n)
 {
-    return has_room(index, n) ? SQLITE_OK : index_flush(index, db, state);
+    struct index_recent larger;
+    int rc;
+
+    if (has_room(index, n))
+        return SQLITE_OK;
+    rc = index_flush(index, db, state);
+    if (rc != SQLITE_OK || has_room(index, n))
+        return rc;
+    /* A batch larger than the writer's, of a program that fills a store. */
+    if (index_recent_init(&larger, ENTRIES * n) < 0) {
+        index_recent_done(&larger);
+        return SQLITE_NOMEM;
+    }
+    index_recent_done(&index->recent);
+    index->recent = larger;
+    return SQLITE_OK;
 }
 
 void index_committed(struct sqlite_index *index, uint64_t head)

@@ -93,7 +93,6 @@ enum store_result store_commit(struct store *store, struct store_batch *batch, s
     struct error own = ERROR_INIT;
     enum store_result result;
 
-    ASSERT(batch->n_appends <= STORE_APPENDS_MAX);
     for (size_t i = 0; i < batch->n_settles; i++)
         check_settle(batch->settles[i]);
     if (store->failed) {

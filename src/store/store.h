@@ -201,9 +201,6 @@ struct store_batch {
     size_t n_settles;
 };
 
-/* The most appends of a batch. */
-#define STORE_APPENDS_MAX 8192
-
 /* Applies a batch in one transaction with one sync. Appends are judged in the given order, also
  * against earlier ones of the same batch; a row that cannot be stored (too big) is refused alone.
  * On STORE_OK every verdict is set and durable. Otherwise nothing happened and every verdict is

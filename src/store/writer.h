@@ -46,7 +46,6 @@ struct store_work {
 /* The most work of one transaction. Bodies add up to at most STORE_BATCH_BYTES, but for a single
  * larger one. */
 #define STORE_BATCH_MAX 512
-_Static_assert(STORE_BATCH_MAX <= STORE_APPENDS_MAX, "the store takes a batch");
 #define STORE_BATCH_BYTES (8u << 20)
 
 struct store_writer_options {

@@ -3,12 +3,14 @@ and what they know of values goes by what the option tables call them."""
 
 import re
 import subprocess
+import tempfile
 
 import pytest
 from project import CTL, REPO, help_of
 
 FOLDER = REPO / "conf" / "completion"
-ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
+HOME = tempfile.TemporaryDirectory(prefix="sasha-home-")  # fish writes into it
+ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": HOME.name}
 
 BASH = '''
 source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}

@@ -457,6 +457,19 @@ START_TEST(test_another_job_of_the_same_hash_makes_none_stale)
 }
 END_TEST
 
+START_TEST(test_a_batch_larger_than_memory_keeps)
+{
+    start();
+    add_to(3 * BATCH);
+    ck_assert_int_eq(add_batch(5 * INDEX_FREEZE, true), SQLITE_OK);
+    want_all();
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    ck_assert_int_eq(add_batch(5 * INDEX_FREEZE, true), SQLITE_OK);
+    want_all();
+    stop();
+}
+END_TEST
+
 START_TEST(test_a_job_with_more_than_can_be_sorted)
 {
     struct store_query query = STORE_QUERY_INIT;
@@ -572,6 +585,7 @@ int main(void)
     tcase_add_test(core, test_copies_and_late_ones_are_known_after_flush_and_restart);
     tcase_add_test(core, test_another_job_of_the_same_hash_makes_none_stale);
     tcase_add_test(core, test_ids_of_an_older_store_are_taken_over);
+    tcase_add_test(limits, test_a_batch_larger_than_memory_keeps);
     tcase_add_test(limits, test_a_job_with_more_than_can_be_sorted);
     tcase_add_test(errors, test_nothing_of_a_failed_transaction_stays);
     tcase_add_test(errors, test_a_full_disk_at_every_write);
