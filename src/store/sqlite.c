@@ -18,6 +18,7 @@
 #include "util/fd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -144,6 +145,23 @@ static int load_state(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
+/* A sink that is ahead of the newest delivery would take what comes next for settled. No store of
+ * ours says so; one that lost its last pages does. */
+static int check_sinks(struct sqlite_store *store, struct error *error)
+{
+    struct db *db = &store->db;
+    int64_t n = 0;
+    int rc = db_get_int(db, SQL_SINK_COUNT_AHEAD, DB_VALUES(DB_INT(store->now.head)), &n);
+
+    if (rc != SQLITE_OK)
+        return db_errno(db, rc, error, "read how far the sinks are");
+    if (n > 0)
+        return error_set(error, EBADMSG,
+            "the store is damaged: %" PRId64 " sinks are ahead of its newest delivery, %" PRIu64, n,
+            store->now.head);
+    return 0;
+}
+
 static int open_database(struct sqlite_store *store, struct error *error)
 {
     struct db *db = &store->db;
@@ -194,7 +212,7 @@ static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *
         r = open_database(store, error);
     }
     if (r < 0 || (r = heal(store, error)) < 0 || (r = sync_directory(store, error)) < 0 ||
-        (r = load_state(store, error)) < 0)
+        (r = load_state(store, error)) < 0 || (r = check_sinks(store, error)) < 0)
         return r;
     wal_watch(store);
     if (store->disk.reserve.held > store->disk.reserve.want)

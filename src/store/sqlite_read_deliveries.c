@@ -111,8 +111,10 @@ static int copy_row(sqlite3_stmt *statement, bool is_sink_row, struct read_row *
     return SQLITE_OK;
 }
 
-/* Copies what the bound statement returns, which is limited to CHUNK rows, and resets it. */
-static int read_chunk(sqlite3_stmt *statement, bool is_sink_row, struct chunk *chunk)
+/* Copies what the bound statement returns, which is limited to CHUNK rows above `after`, and resets
+ * it. In a damaged tree rows can come in any order, whatever was asked for; callers count on it. */
+static int read_chunk(
+    sqlite3_stmt *statement, bool is_sink_row, uint64_t after, struct chunk *chunk)
 {
     int rc;
 
@@ -121,7 +123,11 @@ static int read_chunk(sqlite3_stmt *statement, bool is_sink_row, struct chunk *c
         rc = copy_row(statement, is_sink_row, &chunk->rows[chunk->n]);
         if (rc != SQLITE_OK)
             break;
-        chunk->n++;
+        if (chunk->rows[chunk->n++].delivery->seq <= after) {
+            rc = SQLITE_CORRUPT;
+            break;
+        }
+        after = chunk->rows[chunk->n - 1].delivery->seq;
     }
     return db_reset(statement, rc);
 }
@@ -139,7 +145,7 @@ ssize_t sqlite_scan(struct store_reader *reader, uint64_t after, size_t limit, s
         int rc = db_bind(db, SQL_DELIVERY_SCAN, &statement, DB_VALUES(DB_INT(after), DB_INT(want)));
 
         if (rc == SQLITE_OK)
-            rc = read_chunk(statement, false, &chunk);
+            rc = read_chunk(statement, false, after, &chunk);
         if (rc != SQLITE_OK)
             return db_errno(db, rc, error, "read deliveries");
         for (size_t i = 0; i < chunk.n; i++) {
@@ -168,7 +174,7 @@ ssize_t sqlite_scan_rows(struct store_reader *reader, uint32_t sink, enum store_
             DB_VALUES(DB_INT(sink), DB_INT(state), DB_INT(after), DB_INT(want)));
 
         if (rc == SQLITE_OK)
-            rc = read_chunk(statement, true, &chunk);
+            rc = read_chunk(statement, true, after, &chunk);
         if (rc != SQLITE_OK)
             return db_errno(db, rc, error, "read a sink's rows");
         for (size_t i = 0; i < chunk.n; i++) {

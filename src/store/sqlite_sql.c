@@ -118,6 +118,8 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_SINK_DEACTIVATE] = "UPDATE sinks SET active = 0 WHERE active <> 0",
     [SQL_SINK_ACTIVATE] = "UPDATE sinks SET active = 1 WHERE id = ?1 AND active <> 1",
     [SQL_SINK_IS_ACTIVE] = "SELECT active FROM sinks WHERE id = ?1",
+    [SQL_SINK_COUNT_AHEAD] =
+        "SELECT count(*) FROM sinks WHERE frontier > ?1 OR start > frontier OR start < 0",
     [SQL_SINK_COUNT_ACTIVE] = "SELECT count(*) FROM sinks WHERE active <> 0",
     [SQL_SINK_ADVANCE] = "UPDATE sinks SET frontier = ?2, delivered = delivered + ?3,"
                          " filtered = filtered + ?4, requeued = requeued + ?5,"
