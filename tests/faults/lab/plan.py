@@ -16,6 +16,7 @@ COUNTS: Dict[str, Tuple[str, int, int]] = {
     "F4": ("failing sync of each file, once and for good; rounds over all n", 1, 5),
     "F5": ("disk full, then freed; sizes of the disk", 2, 4),
     "F7": ("EINTR, short transfers, EAGAIN, no descriptors, no processes; rounds of each", 1, 20),
+    "F8": ("bits flipped and files cut short while stopped", 20, 1_000),
     "F9": ("slow syncs", 1, 3),
 }
 
