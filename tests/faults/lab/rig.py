@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from harness.conf import Conf
 from harness.daemon import Daemon
@@ -99,14 +99,15 @@ class Rig:
         return self.loads[-1]
 
     def check(self, may_repeat: bool = True, deadline: float = 180.0,
-              fresh: bool = True) -> Dict[str, object]:
-        """The oracle's verdict; the daemon runs and is well again. Returns its figures."""
+              fresh: bool = True, more: Sequence[str] = ()) -> Dict[str, object]:
+        """The oracle's verdict; the daemon runs and is well again. Returns its figures. `more`:
+        further arguments for the oracle, such as sinks."""
         archive = Path(str(self.conf.sinks["archive"]["path"]))  # and rotated: archive-1.jsonl
         command = [sys.executable, str(ORACLE), "check", "--ledger", str(self.ledger),
                    "--store", str(self.conf.store["path"]),
                    "--jsonl", f"archive={archive.with_suffix('')}*{archive.suffix}",
                    "--journal", f"hook={self.journal}:failed",
-                   "--deadline", str(deadline * SLOWNESS)]
+                   "--deadline", str(deadline * SLOWNESS), *more]
         if may_repeat:
             command += ["--may-repeat", "hook"]
         if fresh:
