@@ -1,8 +1,18 @@
-"""What others can cause is written to the log now and then, and what an operator does always."""
+"""The log: what others can cause is written now and then, what an operator does always, and an event
+is the same in each format."""
 
 import json
+import re
+import socket
+import subprocess
+import threading
 
+import pytest
+from harness.callback import make_job
 from harness.http import Client
+from harness.metrics import scrape
+from harness.paths import REPO
+from harness.sinks import Hook
 from harness.wait import Stopwatch, wait_until
 
 STATE_SECONDS = 10  # at most one pair of lines about a state that comes and goes
@@ -71,3 +81,122 @@ def test_actions_are_logged_and_failed_ones_limited(conf, daemon):
     failed = [event for event in daemon.events("admin-action") if event["sink"] == "nobody"]
     told = sum(int(event.get("left_out", 0)) for event in failed)
     assert len(failed) + told == 21
+
+
+# ---- one event, three formats ----
+
+PRIORITIES = {"err": "3", "warning": "4", "info": "6", "debug": "7"}
+
+
+class Journal:
+    """A journal's socket, in a mount namespace where it stands at the journal's place."""
+
+    def __init__(self, folder):
+        self.folder = folder / "run"
+        (self.folder / "systemd" / "journal").mkdir(parents=True)
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.bind(str(self.folder / "systemd" / "journal" / "socket"))
+        self.entries = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+        self.wrapper = ["unshare", "--mount", "sh", "-c",
+                        f'mount --bind {self.folder} /run && exec "$@"', "sh"]
+
+    def _read(self):
+        """Each entry as a dictionary. No value of ours holds a newline."""
+        while data := self._sock.recv(1 << 17).decode():
+            self.entries.append(dict(line.split("=", 1) for line in data.splitlines()))
+
+    def close(self):
+        """After the last entry: datagrams come in order."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", self._sock.getsockname())
+        self._thread.join()
+        self._sock.close()
+
+
+def can_unshare():
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+
+
+def traffic(conf, daemon):
+    """Something of every level, the same each time."""
+    callback = daemon.callback(make_job("good"), request_id="first")
+    assert daemon.send(callback).status == 202
+    assert daemon.send(callback).status == 200
+    assert daemon.send(daemon.callback(make_job("other"), request_id="first")).status == 200
+    assert daemon.send(daemon.callback(make_job("bad"), request_id="second")).status == 202
+    assert daemon.send(daemon.callback(token="wrong", request_id="third")).status == 401
+    assert daemon.send(daemon.callback(request_id="fourth", target="/no \"where\"")).status == 400
+    wait_until(lambda: scrape(conf).get("sasha_sink_dead", sink="publish") == 1, "the dead letter")
+    assert post(conf, "/v1/pause", {"sink": "no such = \"sink\""}) == 404
+
+
+def run_once(conf, new_daemon, name, log_format, journal=None):
+    """Runs a daemon on a store of its own through the same; returns its whole log."""
+    conf.log["format"] = log_format
+    conf.store["path"] = str(conf.folder / f"{name}.db")
+    daemon = new_daemon(conf)
+    daemon.log_path = conf.folder / f"{name}.log"
+    if journal:
+        daemon.log_path.touch()
+        status = daemon.log_path.stat()
+        daemon.env["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
+        daemon.wrapper = [*daemon.wrapper, *journal.wrapper]
+    daemon.spawn()
+    daemon.notify.wait_for("READY", alive=daemon.is_running)
+    daemon.address = conf.server["listen"][0]
+    traffic(conf, daemon)
+    assert daemon.stop() == 0
+    daemon.notify.close()
+    return daemon.log_text()
+
+
+def as_text(event):
+    """An event as the text format has it, after the date."""
+    def value(text):
+        if re.fullmatch(r'[!-~]+', text) and not re.search(r'[="\\]', text):
+            return text
+        return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+    fields = {name: text for name, text in event.items()
+              if name not in ("time", "level", "event", "message")}
+    return " ".join([f"{event['level']} {event['event']}: {event['message']}",
+                     *(f"{name}={value(text)}" for name, text in fields.items())])
+
+
+def as_entry(event, ids):
+    """An event as the journal gets it."""
+    entry = {"PRIORITY": PRIORITIES[event["level"]], "MESSAGE_ID": ids[event["event"]],
+             "SYSLOG_IDENTIFIER": "sasha-callbackd", "SASHA_EVENT": event["event"],
+             "MESSAGE": event["message"]}
+    for name, text in event.items():
+        if name not in ("time", "level", "event", "message"):
+            entry["SASHA_" + name.upper()] = re.sub(r'(["\\])', r"\\\1", text)
+    return entry
+
+
+def test_the_same_event_in_each_format(conf, new_daemon):
+    """Three runs of the same, logged as JSON, as text and to a journal."""
+    hook = Hook(conf.folder, "publish", '[ "$SASHA_JOB_ID" != bad ] || exit 65')
+    conf.exec_sink("publish", hook.command)
+    conf.sinks.pop("archive")
+    conf.server.update(listen=[f"unix:{conf.folder}/http.sock"], workers=1)
+    lines = run_once(conf, new_daemon, "json", "json").splitlines()
+    events = sorted((json.loads(line) for line in lines), key=as_text)
+    assert {event["level"] for event in events} == set(PRIORITIES)
+
+    lines = run_once(conf, new_daemon, "text", "text").splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line) for line in lines)
+    assert sorted(line[25:] for line in lines) == [as_text(event) for event in events]
+
+    if not can_unshare():
+        pytest.skip("no mount namespace may be made here")
+    journal = Journal(conf.folder)
+    try:
+        assert run_once(conf, new_daemon, "journal", "auto", journal) == ""
+    finally:
+        journal.close()
+    ids = dict(re.findall(r'\{"([^"]*)", "([^"]*)"\},',
+                          (REPO / "src" / "util" / "log_ids.c").read_text()))
+    got = sorted(sorted(entry.items()) for entry in journal.entries)
+    assert got == sorted(sorted(as_entry(event, ids).items()) for event in events)
