@@ -36,6 +36,18 @@ static const char *event_name(enum reason reason)
     return "request-refused";
 }
 
+/* log_limit_pass, and notes when those that do not pass are to be told of. */
+static bool may_report(struct worker *worker, struct log_limit *limit, uint64_t *ret_left_out)
+{
+    struct report *report = &worker->report;
+
+    if (log_limit_pass(limit, worker->now_usec, REPORT_INTERVAL_USEC, ret_left_out))
+        return true;
+    if (report->rest_at_usec == 0 || limit->next_usec < report->rest_at_usec)
+        report->rest_at_usec = limit->next_usec;
+    return false;
+}
+
 void report_request(struct connection *connection, enum reason reason, const char *detail)
 {
     struct worker *worker = connection->worker;
@@ -50,9 +62,8 @@ void report_request(struct connection *connection, enum reason reason, const cha
     if (request->page != NULL)
         counts_outcome(request->page, reason);
     /* Debug lines are for looking at single deliveries: none is left out. */
-    if (!log_is_on(level) ||
-        (level != LOG_LEVEL_DEBUG && !log_limit_pass(&worker->report.reasons[reason],
-                                         worker->now_usec, REPORT_INTERVAL_USEC, &left_out)))
+    if (!log_is_on(level) || (level != LOG_LEVEL_DEBUG &&
+                                 !may_report(worker, &worker->report.reasons[reason], &left_out)))
         return;
     if (level == LOG_LEVEL_DEBUG)
         left_out = 0;
@@ -77,8 +88,7 @@ void report_would_refuse(struct connection *connection, enum reason reason)
     const char *peer;
     uint64_t left_out;
 
-    if (!log_limit_pass(&worker->report.would_refuse[reason], worker->now_usec,
-            REPORT_INTERVAL_USEC, &left_out))
+    if (!may_report(worker, &worker->report.would_refuse[reason], &left_out))
         return;
     log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
@@ -105,11 +115,52 @@ void report_cut(struct connection *connection, enum intake_cut cut)
     uint64_t left_out;
 
     atomic_fetch_add_explicit(&worker->shared->stats.cuts[cut], 1, memory_order_relaxed);
-    if (!log_limit_pass(&worker->report.cuts, worker->now_usec, REPORT_INTERVAL_USEC, &left_out))
+    if (!may_report(worker, &worker->report.cuts, &left_out))
         return;
     log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
     log_event(LOG_LEVEL_INFO, "connection-cut",
         LOG_FIELDS({"peer", peer}, {"detail", detail}, {"left_out", rest.field}),
         "connection from %s cut: %s%s", peer, detail, rest.words);
+}
+
+/* Whether there is something to tell; else notes when there will be. */
+static bool take_rest(
+    struct worker *worker, struct log_limit *limit, bool must, struct log_rest *rest)
+{
+    struct report *report = &worker->report;
+    const uint64_t n = log_limit_take_rest(limit, worker->now_usec, REPORT_INTERVAL_USEC, must);
+
+    if (n == 0 && limit->left_out > 0 &&
+        (report->rest_at_usec == 0 || limit->next_usec < report->rest_at_usec))
+        report->rest_at_usec = limit->next_usec;
+    log_rest_tell(rest, n);
+    return n > 0;
+}
+
+void report_rest(struct worker *worker, bool must)
+{
+    struct report *report = &worker->report;
+    struct log_rest rest;
+
+    if (report->rest_at_usec == 0 || (worker->now_usec < report->rest_at_usec && !must))
+        return;
+    report->rest_at_usec = 0;
+    for (int i = 0; i < REASON_COUNT; i++) {
+        const enum reason reason = (enum reason)i;
+        const enum log_level level = answer_log_level(reason);
+
+        if (take_rest(worker, &report->reasons[i], must, &rest))
+            log_event(level, event_name(reason),
+                LOG_FIELDS({"reason", reason_name(reason)}, {"left_out", rest.field}),
+                "%s more requests since the last such line: %s", rest.number, reason_name(reason));
+        if (take_rest(worker, &report->would_refuse[i], must, &rest))
+            log_event(LOG_LEVEL_WARNING, "report-would-refuse",
+                LOG_FIELDS({"reason", reason_name(reason)}, {"left_out", rest.field}),
+                "%s more requests since the last such line are passed on unverified: %s",
+                rest.number, reason_name(reason));
+    }
+    if (take_rest(worker, &report->cuts, must, &rest))
+        log_event(LOG_LEVEL_INFO, "connection-cut", LOG_FIELDS({"left_out", rest.field}),
+            "%s more connections cut since the last such line", rest.number);
 }

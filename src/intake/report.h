@@ -4,7 +4,8 @@
  * What became of requests, for the log and the counters.
  *
  * Every outcome is counted; of each reason at most one line a second and worker is logged, with the
- * number left out since, so that a flood of refused requests does not flood the log. Foreign bytes
+ * number left out since, so that a flood of refused requests does not flood the log. When no more
+ * come, the number gets a line of its own. Foreign bytes
  * go out as fields only, which the log escapes, and the request id only if it obeys the rule for
  * ids. Accepted deliveries are logged at debug level.
  *
@@ -16,11 +17,13 @@
 
 struct connection;
 struct delivery;
+struct worker;
 
 struct report {
     struct log_limit reasons[REASON_COUNT];
     struct log_limit would_refuse[REASON_COUNT];
     struct log_limit cuts;
+    int64_t rest_at_usec; /* monotonic: when what was left out is to be told of; 0: nothing was */
 };
 
 /* A request's outcome, `detail` is a static text or NULL. */
@@ -32,3 +35,7 @@ void report_would_refuse(struct connection *connection, enum reason reason);
 
 /* A connection that was cut in the middle of a request. */
 void report_cut(struct connection *connection, enum intake_cut cut);
+
+/* Tells of what was left out and had no line after it, when it is time: at rest_at_usec, or, if
+ * `must`, at once, because the worker ends. */
+void report_rest(struct worker *worker, bool must);

@@ -118,6 +118,8 @@ static int wait_msec(const struct worker *worker)
         next = worker->acceptor.resume_at_usec;
     if (stop_at < next)
         next = stop_at;
+    if (worker->report.rest_at_usec != 0 && worker->report.rest_at_usec < next)
+        next = worker->report.rest_at_usec;
     if (next != USEC_INFINITY) {
         left = next - clock_monotonic(worker->shared->clock);
         msec = left <= 0 ? 0 : (left - 1) / USEC_PER_MSEC + 1;
@@ -180,6 +182,7 @@ static void turn(struct worker *worker)
     expire(worker);
     acceptor_resume(worker);
     run_mhd(worker);
+    report_rest(worker, false);
 }
 
 /* Cuts what is left. libmicrohttpd aborts when it is stopped with a suspended connection, so all of
@@ -216,6 +219,7 @@ static void *run(void *context)
         (void)poll(&wait, 1, -1);
         commit_take_back(worker);
     }
+    report_rest(worker, true);
     return NULL;
 }
 

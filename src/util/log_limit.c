@@ -7,6 +7,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Begins an interval; returns how many were left out before. */
+static uint64_t restart(struct log_limit *limit, int64_t now_usec, int64_t interval_usec)
+{
+    const uint64_t left_out = limit->left_out;
+
+    if (__builtin_add_overflow(now_usec, interval_usec, &limit->next_usec))
+        limit->next_usec = INT64_MAX;
+    limit->left_out = 0;
+    return left_out;
+}
+
 bool log_limit_pass(
     struct log_limit *limit, int64_t now_usec, int64_t interval_usec, uint64_t *ret_left_out)
 {
@@ -14,11 +25,16 @@ bool log_limit_pass(
         limit->left_out++;
         return false;
     }
-    if (__builtin_add_overflow(now_usec, interval_usec, &limit->next_usec))
-        limit->next_usec = INT64_MAX;
-    *ret_left_out = limit->left_out;
-    limit->left_out = 0;
+    *ret_left_out = restart(limit, now_usec, interval_usec);
     return true;
+}
+
+uint64_t log_limit_take_rest(
+    struct log_limit *limit, int64_t now_usec, int64_t interval_usec, bool must)
+{
+    if (limit->left_out == 0 || (now_usec < limit->next_usec && !must))
+        return 0;
+    return restart(limit, now_usec, interval_usec);
 }
 
 static enum log_state_line enter(

@@ -20,6 +20,12 @@ struct log_limit {
 bool log_limit_pass(
     struct log_limit *limit, int64_t now_usec, int64_t interval_usec, uint64_t *ret_left_out);
 
+/* For a line of its own about those that were left out, lest they be forgotten when no more come.
+ * Their number, when the interval since the last line is over, or at once if they `must` be told
+ * of; a new interval begins. 0: none were left out, or it is too early. */
+uint64_t log_limit_take_rest(
+    struct log_limit *limit, int64_t now_usec, int64_t interval_usec, bool must);
+
 /* For states that come and go: one line on entering, one on leaving, and at most one such pair an
  * interval. A state that is entered again too early is told of as soon as a step finds it still on
  * when it may; one that was not told of is left without a line. Zero-initialised: off. */

@@ -148,5 +148,5 @@ def test_what_peers_can_cause_is_limited():
                                        r'\s*("[^"]*"|[\w()]+),', function):
                 found += 1
                 assert argument in NOT_OF_PEERS or re.search(
-                    r"\b(log_limit_pass|log_state_step|may_log)\(", function), (path, argument)
+                    r"\b(log_limit_pass|log_state_step|may_log|may_report|take_rest)\(", function), (path, argument)
     assert found >= 8

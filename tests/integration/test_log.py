@@ -23,6 +23,35 @@ def may_be(seconds, interval):
     return int(seconds / interval) + 1
 
 
+def told(events):
+    """How many the lines speak of: themselves, but for those about others only, and the rest."""
+    return sum(int(event.get("left_out", 0)) + ("peer" in event) for event in events)
+
+
+def refuse_some(daemon, n):
+    with daemon.client() as client:
+        for _ in range(n):
+            assert client.exchange(daemon.callback(token="wrong").wire()).status == 401
+
+
+def test_what_was_left_out_is_told_of_when_no_more_come(conf, daemon):
+    conf.server["workers"] = 1
+    daemon.start()
+    watch = Stopwatch()
+    refuse_some(daemon, 100)
+    wait_until(lambda: told(daemon.events("request-refused")) == 100, "each of them in the log")
+    assert len(daemon.events("request-refused")) <= may_be(watch.seconds(), 1)
+
+
+def test_what_was_left_out_is_told_of_at_the_end(conf, daemon):
+    daemon.start()
+    refuse_some(daemon, 100)
+    assert daemon.stop() == 0
+    events = daemon.events("request-refused")
+    assert told(events) == 100
+    assert {event["reason"] for event in events} == {"token-wrong"}
+
+
 def come_in(daemon):
     """A connection that has a place, once there is one."""
     def attempt():

@@ -27,6 +27,26 @@ START_TEST(test_limit)
 }
 END_TEST
 
+START_TEST(test_take_rest)
+{
+    struct log_limit limit = {0};
+    uint64_t left_out;
+
+    ck_assert_uint_eq(log_limit_take_rest(&limit, 5, 100, false), 0);
+    ck_assert_uint_eq(log_limit_take_rest(&limit, 5, 100, true), 0);
+    ck_assert(log_limit_pass(&limit, 5, 100, &left_out));
+    for (int i = 0; i < 3; i++)
+        ck_assert(!log_limit_pass(&limit, 6, 100, &left_out));
+    ck_assert_uint_eq(log_limit_take_rest(&limit, 104, 100, false), 0);
+    ck_assert_uint_eq(log_limit_take_rest(&limit, 105, 100, false), 3);
+    /* That was a line as well. */
+    ck_assert(!log_limit_pass(&limit, 106, 100, &left_out));
+    ck_assert_uint_eq(log_limit_take_rest(&limit, 107, 100, true), 1);
+    ck_assert(log_limit_pass(&limit, 207, 100, &left_out));
+    ck_assert_uint_eq(left_out, 0);
+}
+END_TEST
+
 /* One state through its life; the interval is 100. */
 static const struct {
     bool is_on;
@@ -97,6 +117,7 @@ int main(void)
     int failed;
 
     tcase_add_test(core, test_limit);
+    tcase_add_test(core, test_take_rest);
     tcase_add_test(core, test_state);
     tcase_add_test(limits, test_rest);
     suite_add_tcase(suite, core);
