@@ -27,6 +27,13 @@ void api_backup(struct call *call);
 void api_backup_start(struct call *call);
 void api_backup_cancel(struct call *call);
 
+/* ---- what /v1/status shows as well (api_backup.c) ---- */
+
+struct backup;
+
+/* Appends the report of the last backup, an object. */
+void put_backup(struct buf *out, struct backup *backup);
+
 /* ---- what actions share (api_actions.c) ---- */
 
 /* Whether actions are taken in at all, without parameters; answers when not. */

@@ -12,12 +12,11 @@
 
 static const char *const no_params[] = {NULL};
 
-static void write_report(struct call *call)
+void put_backup(struct buf *out, struct backup *backup)
 {
     struct backup_report report;
-    struct buf *out = &call->out;
 
-    backup_get(call->admin->backup, &report);
+    backup_get(backup, &report);
     put_open(out, '{');
     put_member_text(out, "state", backup_state_name(report.state));
     put_member_text_or_null(out, "file", report.file);
@@ -27,6 +26,11 @@ static void write_report(struct call *call)
     put_member_time(out, "ended_at", report.ended_at_usec);
     put_member_text_or_null(out, "error", report.why);
     put_close(out, '}');
+}
+
+static void write_report(struct call *call)
+{
+    put_backup(&call->out, call->admin->backup);
 }
 
 void api_backup(struct call *call)

@@ -241,6 +241,8 @@ static void write_status(struct buf *out, struct admin *admin, const struct over
     write_recent(out, admin, overview->now_usec);
     write_endpoints(out, overview, view);
     write_store(out, overview, view);
+    put_key(out, "backup");
+    put_backup(out, admin->backup);
     write_sinks(out, overview);
     put_close(out, '}');
 }

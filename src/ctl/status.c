@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 CLEANUP_FUNC(struct client, client_close);
@@ -105,6 +106,25 @@ static void append_store(const json_t *status, struct buf *out)
             format_milliseconds(field_real(store, "commit_ms"), commit));
 }
 
+/* The last backup since the start; nothing where there was none. */
+static void append_backup(const json_t *status, struct buf *out)
+{
+    const json_t *backup = field_object(status, "backup");
+    const char *state = field_text(backup, "state"), *why = field_text(backup, "error");
+    char ago[FORMAT_SIZE];
+
+    if (!state || strcmp(state, "none") == 0)
+        return;
+    text_append_field(out, "backup", field_text(backup, "file"));
+    text_append_row(out, "", "%s%s%s", strcmp(state, "failed") == 0 ? "FAILED" : state,
+        field_text(backup, "ended_at") ? " " : "",
+        field_text(backup, "ended_at")
+            ? format_ago(field_time(backup, "ended_at"), field_time(status, "now"), ago)
+            : "");
+    if (why)
+        text_append_field(out, "", why);
+}
+
 static void append_recent(const json_t *status, struct buf *out)
 {
     const json_t *recent = field_array(status, "recent"), *period;
@@ -136,6 +156,7 @@ static void append_all(const json_t *status, struct buf *out)
     append_health(status, out);
     append_intake(status, out);
     append_store(status, out);
+    append_backup(status, out);
     append_recent(status, out);
     status_append_endpoints(status, &terminal, out);
     status_append_sinks(status, &terminal, out);

@@ -1,6 +1,7 @@
 """`sasha-callbackctl backup`: a copy that holds together, made under load, and what is refused."""
 
 import json
+import re
 import signal
 import subprocess
 
@@ -8,7 +9,7 @@ import pytest
 from harness import stored
 from harness.fake_admin import FakeAdmin
 from harness.load import Load
-from harness.paths import CTL, SLOWNESS
+from harness.paths import CTL, SANITIZED, SLOWNESS
 from harness.wait import wait_until
 
 
@@ -44,12 +45,20 @@ def test_under_load(conf, daemon):
         "copy-0.db", "copy-1.db", "copy-2.db"]
 
 
+def status(conf):
+    result = subprocess.run([str(CTL), "--config", str(conf.path), "status"], capture_output=True,
+                            text=True, timeout=60 * SLOWNESS)
+    return result.stdout
+
+
 def test_for_people(conf, daemon):
     daemon.start()
     daemon.accept()
+    assert "backup" not in status(conf)
     result = backup(conf, "copy.db", cwd=conf.folder)
     assert result.stdout.startswith(f"{conf.folder}/copy.db: ")
     assert "copied and checked in" in result.stdout and result.stderr == ""
+    assert re.search(rf"^backup +{conf.folder}/copy.db\n +done \d+s ago$", status(conf), re.M)
 
 
 def test_what_is_refused(conf, daemon):
@@ -68,6 +77,7 @@ def test_no_room(conf, daemon):
     result = backup(conf, conf.folder / "copy.db", status=1)
     assert "no backup was made" in result.stderr and "above store.disk_floor" in result.stderr
     assert list(conf.folder.glob("copy.db*")) == []
+    assert re.search(r"^ +FAILED \d+s ago\n.*above store.disk_floor$", status(conf), re.M)
 
 
 def test_stopping_the_daemon_ends_it(conf, daemon):
@@ -81,6 +91,26 @@ def test_stopping_the_daemon_ends_it(conf, daemon):
     assert process.returncode in (0, 1, 69, 75)
     assert not (conf.folder / "copy.db.part").exists()
     assert (conf.folder / "copy.db").exists() == bool(daemon.events("backup-made"))
+
+
+@pytest.mark.skipif(SANITIZED, reason="a leak check does not work under strace")
+def test_synced_before_it_has_its_name(conf, daemon):
+    """The last sync of the copy, then the name, then the sync of the folder."""
+    trace = conf.folder / "trace"
+    daemon.wrapper += ["strace", "-D", "-f", "-y", "-qq", "-e", "trace=fsync,renameat2", "-o", str(trace)]
+    daemon.start()
+    daemon.accept()
+    backup(conf, conf.folder / "copy.db")
+
+    def of_the_backup():
+        """The calls of the thread that renamed; one that another thread cut in two counts once."""
+        lines = [line.split(None, 1) for line in trace.read_text().splitlines()]
+        thread = next((line[0] for line in lines if line[1].startswith("renameat2(")), None)
+        calls = [line[1] for line in lines if line[0] == thread and "resumed" not in line[1]]
+        return calls if calls and f"<{conf.folder}>" in calls[-1] else None
+    *_, sync, rename, sync_folder = wait_until(of_the_backup, "the trace", 20)
+    assert sync.startswith("fsync(") and "copy.db.part>" in sync
+    assert rename.startswith("renameat2(") and sync_folder.startswith("fsync(")
 
 
 # ---- the tool alone, against a made-up daemon ----
