@@ -32,7 +32,8 @@ class LoadProcess:
 
     def __init__(self, rig: "Rig", options: Dict[str, object]) -> None:
         self.promised = Follower(rig.ledger)
-        words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+        words = [str(word) for name, value in options.items()
+                 for word in ([f"--{name}"] if value is True else [f"--{name}", value])]
         self._process = subprocess.Popen(
             [sys.executable, str(ORACLE), "load", "--target", str(rig.target),
              "--ledger", str(rig.ledger), *words],

@@ -34,10 +34,10 @@ class Target:
     token: Optional[str] = None
     secret_id: Optional[str] = None
 
-    def wire(self, request_id: str, body: bytes) -> bytes:
+    def wire(self, request_id: str, body: bytes, keep_alive: bool = True) -> bytes:
         secret = Secret("oracle", "", self.key, self.secret_id)
         return make_callback(secret, self.token, body, request_id, self.public_url,
-                             self.path).wire()
+                             self.path).wire(keep_alive)
 
 
 @dataclass
@@ -49,6 +49,7 @@ class Load:
     jobs: int = 50  # distinct job ids
     size: int = 4096  # most bytes that a body is padded by
     failed_share: float = 0.05  # of Jobs with status "failed", for sinks with a filter
+    fresh: bool = False  # a connection of its own for each delivery
     timeout: float = 30.0  # of one answer
     seed: int = 1
 
@@ -148,7 +149,7 @@ class Sender:
     def _deliver(self, client: Optional[Client], request_id: str,
                  body: bytes) -> Optional[Client]:
         """One delivery, again and again until it is promised; returns the connection if it lives."""
-        wire = self._target.wire(request_id, body)
+        wire = self._target.wire(request_id, body, not self._load.fresh)
         noted = False
         for _ in range(TRIES):
             client = client or self._connect()
