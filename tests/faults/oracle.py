@@ -62,7 +62,7 @@ def run_load(args: argparse.Namespace) -> int:
     sender = Sender(read_target(args.target),
                     Load(connections=args.connections, rate=args.rate, total=args.total,
                          seconds=args.seconds, timeout=args.timeout, size=args.size,
-                         fresh=args.fresh, seed=args.seed), notes)
+                         fresh=args.fresh, jobs=args.jobs, seed=args.seed), notes)
     signal.signal(signal.SIGTERM, lambda *_: sender.stop())
     sender.start().join()
     notes.close()
@@ -104,6 +104,7 @@ def parse(arguments: Optional[List[str]]) -> argparse.Namespace:
     load.add_argument("--connections", type=int, default=8, help="at a time (8)")
     load.add_argument("--total", type=int, help="deliveries in all")
     load.add_argument("--seconds", type=float, help="for so long")
+    load.add_argument("--jobs", type=int, default=50, help="distinct job ids (50)")
     load.add_argument("--fresh", action="store_true",
                       help="a connection of its own for each delivery")
     load.add_argument("--timeout", type=float, default=30.0, help="of one answer, seconds (30)")

@@ -18,6 +18,7 @@ COUNTS: Dict[str, Tuple[str, int, int]] = {
     "F7": ("EINTR, short transfers, EAGAIN, no descriptors, no processes; rounds of each", 1, 20),
     "F8": ("bits flipped and files cut short while stopped", 20, 1_000),
     "F9": ("slow syncs", 1, 3),
+    "F10": ("clock steps", 2, 6),
     "F11": ("restarts and reloads under load, of each", 10, 100),
     "F12": ("hook zoo: rounds of each animal", 1, 100),
     "F13": ("outage of three sinks; seconds", 5, 3600),
