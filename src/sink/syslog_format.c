@@ -75,6 +75,8 @@ int syslog_append_text(struct buf *out, const struct delivery *delivery, const s
     append_pair(out, "endpoint", delivery->endpoint);
     append_pair(out, "received_at", received_at);
     append_pair(out, "stale", delivery->stale ? "true" : "false");
+    if (delivery->unverified && *delivery->unverified)
+        append_pair(out, "unverified", delivery->unverified);
     append_pair(out, "job_id", job->job_id);
     append_pair(out, "type", job->type);
     append_pair(out, "status", job->status);

@@ -89,6 +89,24 @@ START_TEST(text_has_key_and_value)
 }
 END_TEST
 
+START_TEST(text_marks_what_is_unverified)
+{
+    const struct job job = {.job_id = (char *)"1",
+        .type = (char *)"t",
+        .status = (char *)"s",
+        .updated_at = (char *)"u"};
+    struct delivery marked = plain;
+    struct buf got = BUF_INIT;
+
+    marked.unverified = "signature-wrong";
+    ck_assert_int_eq(syslog_append_text(&got, &marked, &job), 0);
+    check_text(&got,
+        "seq=7 request_id=aa-b-c-d-ee endpoint=main received_at=2025-11-24T16:00:00.123456Z "
+        "stale=false unverified=signature-wrong job_id=1 type=t status=s updated_at=u");
+    buf_done(&got);
+}
+END_TEST
+
 START_TEST(text_cannot_be_broken_out_of)
 {
     const struct job job = {
@@ -713,6 +731,7 @@ int main(void)
     tcase_add_test(core, tcp_counts_octets);
 
     tcase_add_test(limits, text_cannot_be_broken_out_of);
+    tcase_add_test(limits, text_marks_what_is_unverified);
     tcase_add_test(limits, json_has_a_limit);
     tcase_add_test(limits, json_that_is_too_long_goes_as_text);
     tcase_add_test(limits, local_receiver_that_does_not_read);
