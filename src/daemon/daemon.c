@@ -3,9 +3,10 @@
  *
  * Order of start, each step standing on the ones before: conf, descriptors, store (which heals what
  * an earlier crash left), listening sockets, writer, dispatch, intake, admin, READY. Nothing is
- * answered before the store has healed. Order of stop is the reverse, so that whoever posts to a
- * thread ends before that thread: the admin says that it drains while intake answers what is in,
- * hooks finish or are ended, the writer commits the last outcomes, the store closes.
+ * answered before the store has healed. Order of stop: intake answers what is in, hooks finish or
+ * are ended, while the admin says that it drains and shows what is waited for; it acts no more.
+ * Then the admin ends, the writer commits the last outcomes, the store closes. So whoever posts to
+ * a thread ends before that thread.
  *
  * The main thread keeps to signals, reload, the watchdog and the status line. Signals are blocked
  * before the first thread starts, so that every thread inherits that.
@@ -325,16 +326,16 @@ static void stop(struct daemon *daemon)
     if (daemon->admin)
         admin_drain(daemon->admin);
     if (daemon->intake)
-        intake_drain(daemon->intake);
-    /* What an operator asked for and is under way ends first, while everything still runs. */
-    admin_stop(daemon->admin);
-    if (daemon->intake) {
-        intake_stop(
+        intake_end(
             daemon->intake, failed ? FAILED_ANSWER_LIMIT
                                    : daemon->started->server.commit_timeout_usec + ANSWER_LIMIT);
-    }
     if (daemon->dispatch)
-        dispatch_stop(daemon->dispatch, failed ? 0 : daemon->config->server.drain_timeout_usec);
+        dispatch_end(daemon->dispatch, failed ? 0 : daemon->config->server.drain_timeout_usec);
+    /* Until here whoever looks is told that it drains, and for what it still waits. */
+    admin_stop(daemon->admin);
+    if (daemon->intake)
+        intake_stop(daemon->intake, 0);
+    dispatch_stop(daemon->dispatch, 0);
     if (daemon->writer)
         store_writer_stop(daemon->writer);
     if (daemon->store)

@@ -390,10 +390,11 @@ void dispatch_reopen(struct dispatch *dispatch)
         runner_reopen(dispatch->slots[i].runner);
 }
 
-void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec)
+void dispatch_end(struct dispatch *dispatch, int64_t limit_usec)
 {
-    if (!dispatch)
+    if (dispatch->ended)
         return;
+    dispatch->ended = true;
 
     int64_t now = clock_monotonic(dispatch->clock);
     int64_t deadline = limit_usec < USEC_INFINITY - now ? now + limit_usec : USEC_INFINITY;
@@ -402,6 +403,17 @@ void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec)
         runner_stop(dispatch->slots[i].runner, deadline);
     for (size_t i = 0; i < dispatch->n_leaving; i++)
         runner_stop(dispatch->leaving[i], deadline);
+    for (size_t i = 0; i < dispatch->n_leaving; i++)
+        runner_join(dispatch->leaving[i]);
+    for (size_t i = 0; i < dispatch->n_slots; i++)
+        runner_join(dispatch->slots[i].runner);
+}
+
+void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec)
+{
+    if (!dispatch)
+        return;
+    dispatch_end(dispatch, limit_usec);
     for (size_t i = 0; i < dispatch->n_leaving; i++)
         runner_free(dispatch->leaving[i]);
     for (size_t i = 0; i < dispatch->n_slots; i++)

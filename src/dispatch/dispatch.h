@@ -73,8 +73,10 @@ void dispatch_abandon(struct dispatch_change *change); /* NULL is legal */
 void dispatch_reopen(struct dispatch *dispatch);
 
 /* Starts nothing new, waits up to `limit_usec` for what runs, cancels the rest, records it, and
- * ends the threads, and frees it all; NULL is legal. The writer must still run, but store nothing
- * new that would have it call dispatch_wake. */
+ * ends the threads. The writer must still run, but store nothing new that would have it call
+ * dispatch_wake. Requests are refused from here on, numbers may be looked at until dispatch_stop,
+ * which does the same if it was not done yet, and frees it all; NULL is legal for that. */
+void dispatch_end(struct dispatch *dispatch, int64_t limit_usec);
 void dispatch_stop(struct dispatch *dispatch, int64_t limit_usec);
 
 /* ---- requests of an operator ---- */

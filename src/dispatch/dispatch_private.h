@@ -25,6 +25,7 @@ struct dispatch {
     size_t n_slots;
     struct runner **leaving;
     size_t n_leaving;
+    bool ended; /* the threads; the main thread's own */
 };
 
 /* The slot of the sink `name`; NULL when there is none. Under the lock, or on the main thread. */

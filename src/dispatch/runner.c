@@ -131,11 +131,18 @@ int runner_new(const struct runner_setup *setup, struct runner **ret_runner, str
     return 0;
 }
 
+void runner_join(struct runner *runner)
+{
+    if (!runner->joined)
+        pthread_join(runner->thread, NULL);
+    runner->joined = true;
+}
+
 void runner_free(struct runner *runner)
 {
     if (!runner)
         return;
-    pthread_join(runner->thread, NULL);
+    runner_join(runner);
     runner_destroy(runner);
 }
 

@@ -65,7 +65,10 @@ void runner_wake(struct runner *runner);
  * the thread end. */
 void runner_stop(struct runner *runner, int64_t deadline_usec);
 
-/* Waits for the end of a runner that was told to stop, and frees it. NULL is legal. */
+/* Waits for the end of a runner that was told to stop. */
+void runner_join(struct runner *runner);
+
+/* The same, and frees it. NULL is legal. */
 void runner_free(struct runner *runner);
 
 /* Takes over one hold of the request; sees to it that it is answered. */

@@ -87,6 +87,7 @@ struct runner {
     struct store_reader *reader; /* the runner's thread's */
     sd_event *event;             /* the runner's thread's */
     pthread_t thread;
+    bool joined; /* the main thread's */
 
     /* Between threads. The lock also covers posting to the mailbox, so that whoever held it last
      * knows that every poster is out. Lock order: lock, then the mailbox's own. */

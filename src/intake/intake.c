@@ -24,6 +24,7 @@ struct intake {
     struct worker *workers;
     unsigned int n_workers;
     bool draining;
+    bool ended;
 };
 
 struct intake_change {
@@ -273,10 +274,13 @@ static void wait_for_writer(struct store_writer *writer)
     (void)store_writer_call(writer, pass, NULL);
 }
 
-void intake_stop(struct intake *intake, int64_t limit_usec)
+void intake_end(struct intake *intake, int64_t limit_usec)
 {
     int64_t stop_at = 0;
 
+    if (intake->ended)
+        return;
+    intake->ended = true;
     intake_drain(intake);
     if (__builtin_add_overflow(clock_monotonic(intake->shared.clock), limit_usec, &stop_at) ||
         stop_at == USEC_INFINITY)
@@ -284,6 +288,11 @@ void intake_stop(struct intake *intake, int64_t limit_usec)
     atomic_store(&intake->shared.stop_at_usec, stop_at);
     stop_workers(intake);
     wait_for_writer(intake->shared.writer);
+}
+
+void intake_stop(struct intake *intake, int64_t limit_usec)
+{
+    intake_end(intake, limit_usec);
     intake_free(intake);
 }
 

@@ -52,7 +52,9 @@ void intake_abandon(struct intake_change *change); /* NULL is legal */
 void intake_drain(struct intake *intake);
 
 /* Waits up to `limit_usec` for the connections to end, cuts the rest, ends the threads. Every
- * append it posted has come back when it returns, so the writer must still run. */
+ * append it posted has come back when it returns, so the writer must still run. Its numbers may be
+ * looked at until intake_stop, which does the same if it was not done yet, and frees it all. */
+void intake_end(struct intake *intake, int64_t limit_usec);
 void intake_stop(struct intake *intake, int64_t limit_usec);
 
 /* Why a connection was cut in the middle of a request: what was not complete in time. */
