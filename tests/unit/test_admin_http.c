@@ -451,6 +451,16 @@ START_TEST(test_ready_turns_and_returns)
     ck_assert_int_eq(status_of(got), 503);
     ck_assert_ptr_nonnull(strstr(got, "the disk is odd"));
     ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    fake.read_error = 0;
+    ck_assert_int_eq(status_of(ask("GET", "/readyz", "")), 200);
+
+    /* For good: the daemon ends by itself. */
+    pthread_mutex_lock(&fake.lock);
+    fake.store.failed = true;
+    pthread_mutex_unlock(&fake.lock);
+    got = ask("GET", "/readyz", "");
+    ck_assert_int_eq(status_of(got), 503);
+    ck_assert_ptr_nonnull(strstr(got, "the store has failed"));
 }
 END_TEST
 
