@@ -5,13 +5,13 @@
 #include "ctl/action.h"
 
 #include "ctl/field.h"
+#include "ctl/interrupt.h"
 #include "ctl/terminal.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -25,20 +25,13 @@
 /* A daemon that cannot do it now, or stops. */
 #define PATIENCE_UNAVAILABLE (30 * USEC_PER_SEC)
 
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-    interrupted = signal;
-}
-
 /* Sleeps until a monotonic moment, or Ctrl-C. */
 static void sleep_until(int64_t at_usec)
 {
     struct timespec at = {
         .tv_sec = at_usec / USEC_PER_SEC, .tv_nsec = at_usec % USEC_PER_SEC * 1000};
 
-    while (!interrupted && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+    while (!interrupt_came() && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
         continue;
 }
 
@@ -128,12 +121,12 @@ static int post_chunk(const struct action_post *post, struct chunk *chunk,
 
     chunk->moved_at = clock_monotonic(clock_system());
     chunk->wait_usec = WAIT_FIRST;
-    while (chunk->n > 0 && status == EX_OK && !interrupted) {
+    while (chunk->n > 0 && status == EX_OK && !interrupt_came()) {
         size_t before = chunk->n;
         bool unavailable;
 
         sleep_until(started_at + pace_due_usec(&post->pace, sums->done + sums->skipped));
-        if (interrupted)
+        if (interrupt_came())
             break;
         make_body(post, chunk, &body);
         status = client_post(post->client, post->target, &body, answer, error);
@@ -155,24 +148,22 @@ static int post_chunk(const struct action_post *post, struct chunk *chunk,
 int action_post_all(const struct action_post *post, struct select_seqs *seqs,
     struct action_sums *sums, struct error *error)
 {
-    /* Not restarted, so that a sleep ends; a second Ctrl-C ends the program at once. */
-    struct sigaction once = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}, old;
     struct client_answer answer = CLIENT_ANSWER_INIT;
     struct chunk chunk = {.n = 0};
     int64_t started_at = clock_monotonic(clock_system());
     int status = EX_OK;
 
-    sigaction(SIGINT, &once, &old);
-    while (status == EX_OK && !interrupted) {
+    interrupt_catch();
+    while (status == EX_OK && !interrupt_came()) {
         status = select_seqs_next(
             seqs, pace_chunk(&post->pace, SELECT_CHUNK), chunk.seqs, &chunk.n, error);
         if (status != EX_OK || chunk.n == 0)
             break;
         status = post_chunk(post, &chunk, &answer, started_at, sums, error);
     }
-    sigaction(SIGINT, &old, NULL);
+    interrupt_release();
     end_progress(post);
-    sums->interrupted = interrupted != 0;
+    sums->interrupted = interrupt_came();
     client_answer_done(&answer);
     return status;
 }

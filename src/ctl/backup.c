@@ -9,15 +9,16 @@
 #include "ctl/commands.h"
 #include "ctl/field.h"
 #include "ctl/format.h"
+#include "ctl/interrupt.h"
 #include "ctl/json_text.h"
 #include "ctl/terminal.h"
 #include "ctl/text.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/escape.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,13 +27,6 @@
 
 /* How often the daemon is asked. */
 #define ASK_USEC (200 * USEC_PER_MSEC)
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-    interrupted = signal;
-}
 
 CLEANUP_FUNC(struct client, client_close);
 
@@ -100,7 +94,7 @@ static int wait_for_end(struct client *client, struct client_answer *answer, str
         if (shows)
             show_progress(answer);
         (void)nanosleep(&pause, NULL); /* a signal may end it early */
-        if (interrupted && !is_cancelled) {
+        if (interrupt_came() && !is_cancelled) {
             is_cancelled = true;
             status = cancel(client, answer, error);
         } else {
@@ -115,19 +109,17 @@ static int wait_for_end(struct client *client, struct client_answer *answer, str
 static int make(
     struct client *client, const char *path, struct client_answer *answer, struct error *error)
 {
-    /* Not restarted, so that a sleep ends; a second Ctrl-C ends the program at once. */
-    struct sigaction once = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}, old;
     struct buf body = BUF_INIT;
     int status;
 
     buf_append_text(&body, "{\"file\":");
     buf_append_json(&body, path, strlen(path));
     buf_append_text(&body, "}");
-    sigaction(SIGINT, &once, &old);
+    interrupt_catch();
     status = client_post(client, "/v1/backup/start", &body, answer, error);
     if (status == EX_OK)
         status = wait_for_end(client, answer, error);
-    sigaction(SIGINT, &old, NULL);
+    interrupt_release();
     buf_done(&body);
     return status;
 }
@@ -153,12 +145,21 @@ static bool is_out_of_sight(const char *path)
     return stat(path, &status) < 0 && errno == ENOENT;
 }
 
+static void describe(const char *why, struct error *error)
+{
+    char escaped[ESCAPE_SIZE];
+
+    if (!why)
+        why = "the daemon does not say why";
+    escape_field(why, strlen(why), escaped, sizeof(escaped));
+    error_set(error, EIO, "no backup was made: %s", escaped);
+}
+
 static int report(const struct command *command, const struct common_options *common,
     const char *path, const struct client_answer *answer)
 {
     struct error error = ERROR_INIT;
     struct buf out = BUF_INIT;
-    const char *why = field_text(answer->root, "error");
     int status;
 
     if (common->json) {
@@ -172,7 +173,7 @@ static int report(const struct command *command, const struct common_options *co
     if (status != EX_OK)
         return status;
     if (!is_done(answer))
-        error_set(&error, EIO, "no backup was made: %s", why ? why : "the daemon does not say why");
+        describe(field_text(answer->root, "error"), &error);
     else if (is_out_of_sight(path))
         error_set(&error, ENOENT,
             "the daemon wrote %s in a place that only it sees, such as a /tmp of its own; name a "

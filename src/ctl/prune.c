@@ -7,22 +7,15 @@
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/field.h"
+#include "ctl/interrupt.h"
 #include "ctl/terminal.h"
 #include "util/cleanup.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sysexits.h>
 
 CLEANUP_FUNC(struct client, client_close);
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-    interrupted = signal;
-}
 
 struct pruned {
     int64_t deliveries, ids;
@@ -45,7 +38,7 @@ static int prune(struct client *client, struct pruned *pruned, struct error *err
         pruned->more = field_is_true(answer.root, "more");
         if (pruned->more && terminal_shows_progress())
             fprintf(stderr, "\r%" PRIi64 " deliveries removed\033[K", pruned->deliveries);
-    } while (pruned->more && !interrupted);
+    } while (pruned->more && !interrupt_came());
     if (terminal_shows_progress())
         fprintf(stderr, "\r\033[K");
     client_answer_done(&answer);
@@ -72,7 +65,6 @@ static int write_pruned(const struct command *command, const struct pruned *prun
 
 static int run(const struct command *command, struct common_options *common, int argc, char **argv)
 {
-    const struct sigaction once = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
     CLEANUP(client_close) struct client *client = NULL;
     struct pruned pruned = {.deliveries = 0};
     struct error error = ERROR_INIT;
@@ -81,13 +73,14 @@ static int run(const struct command *command, struct common_options *common, int
     if (!command_parse(command, common, NULL, argc, argv, &status))
         return status;
     status = client_open(common, &client, &error);
-    sigaction(SIGINT, &once, NULL);
+    interrupt_catch();
     if (status == EX_OK)
         status = prune(client, &pruned, &error);
+    interrupt_release();
     if (status != EX_OK)
         return command_fail(command, &error, status);
     status = write_pruned(command, &pruned, common->json);
-    return status == EX_OK && interrupted ? CTL_REFUSED : status;
+    return status == EX_OK && interrupt_came() ? CTL_REFUSED : status;
 }
 
 const struct command prune_command = {

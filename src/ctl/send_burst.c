@@ -9,6 +9,7 @@
 
 #include "ctl/send.h"
 
+#include "ctl/interrupt.h"
 #include "ctl/latency.h"
 #include "ctl/pace.h"
 #include "ctl/send_easy.h"
@@ -18,7 +19,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +32,6 @@
 
 /* Nobody is there: so many exchanges without an answer, and none with one. */
 #define GIVE_UP_AFTER 100
-
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal)
-{
-    interrupted = signal;
-}
 
 struct slot {
     CURL *curl;
@@ -209,7 +202,7 @@ static int64_t now(void)
 static int start_due(struct burst *burst, int64_t *ret_wait_usec, struct error *error)
 {
     *ret_wait_usec = USEC_PER_SEC / 10;
-    if (interrupted)
+    if (interrupt_came())
         return EX_OK;
     for (size_t i = 0; i < burst->n_slots && burst->started < burst->n; i++) {
         int64_t due_usec = burst->start_usec + pace_due_usec(&burst->pace, burst->started) - now();
@@ -251,7 +244,7 @@ static bool is_hopeless(const struct burst *burst)
 
 static bool is_over(const struct burst *burst)
 {
-    return burst->ended == (interrupted ? burst->started : burst->n) || is_hopeless(burst);
+    return burst->ended == (interrupt_came() ? burst->started : burst->n) || is_hopeless(burst);
 }
 
 static int run(struct burst *burst, struct error *error)
@@ -290,14 +283,11 @@ static int run(struct burst *burst, struct error *error)
 
 static int run_until_interrupted(struct burst *burst, struct error *error)
 {
-    /* A second Ctrl-C ends the program at once. */
-    struct sigaction once = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}, old;
     int status;
 
-    interrupted = 0;
-    sigaction(SIGINT, &once, &old);
+    interrupt_catch();
     status = run(burst, error);
-    sigaction(SIGINT, &old, NULL);
+    interrupt_release();
     return status;
 }
 
@@ -337,7 +327,7 @@ static void summarize_json(const struct burst *burst, struct buf *out)
         ",\"interrupted\":%s,\"seconds\":%.3f,\"per_second\":%.1f,\"ms_p50\":%.3f,\"ms_p90\":%.3f,"
         "\"ms_p99\":%.3f,"
         "\"ms_max\":%.3f}\n",
-        interrupted ? "true" : "false", seconds, (double)burst->ended / seconds,
+        interrupt_came() ? "true" : "false", seconds, (double)burst->ended / seconds,
         milliseconds(burst, 50), milliseconds(burst, 90), milliseconds(burst, 99),
         milliseconds(burst, 100));
 }
@@ -361,8 +351,8 @@ static void summarize_text(const struct burst *burst, struct buf *out)
             milliseconds(burst, 100));
     if (burst->ended < burst->n)
         buf_append_format(out,
-            interrupted ? "interrupted: %" PRIu64 " of %" PRIu64 " were sent\n"
-                        : "given up after %" PRIu64 " of %" PRIu64 ": nobody answers\n",
+            interrupt_came() ? "interrupted: %" PRIu64 " of %" PRIu64 " were sent\n"
+                             : "given up after %" PRIu64 " of %" PRIu64 ": nobody answers\n",
             burst->ended, burst->n);
 }
 

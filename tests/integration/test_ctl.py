@@ -585,3 +585,14 @@ def test_check_config(conf, folder):
 
 
 # ---- completion ----
+
+
+def test_backup_shows_how_far_it_is(admin):
+    terminal = Terminal(admin, "backup", "/copy.db")
+    terminal.read_until("copied 50 % of 8.0 KB")
+    admin.backup.update(state="checking", bytes_done=8192)
+    terminal.read_until("copied 8.0 KB, reading it back")
+    admin.backup.update(state="failed", error="no\x1bway")
+    assert "no backup was made: no" in terminal.read_until()
+    assert "\x1bway" not in terminal.output.decode()
+    assert terminal.end() == 1
