@@ -3,10 +3,10 @@
 /*
  * A Job, as SASHA describes it in the body of a callback.
  *
- * Parsing happens only after the HMAC held: jansson needs many times the input in memory, and
- * unproven bytes reach no parser (G4). The struct owns copies of the scalar fields; the raw bytes
- * stay with the delivery and are what is passed on. Unknown fields and unknown values of `type` and
- * `status` pass: SASHA calls them backwards-compatible changes.
+ * Parsing happens only after the HMAC held: unproven bytes reach no parser (G4). The struct owns
+ * copies of the scalar fields; the raw bytes stay with the delivery and are what is passed on.
+ * Unknown fields and unknown values of `type` and `status` pass: SASHA calls them
+ * backwards-compatible changes.
  *
  * Source of the fields: SASHA Partner API reference 1.0.0 and 1.4.0, "Job".
  * No I/O, no shared state; any thread. Call job_init_library once in main before threads start.
@@ -39,13 +39,11 @@ enum job_result {
     JOB_NO_MEMORY,
 };
 
-/* How deep a Job may nest; jansson's own limit is 2048. A C2PA manifest in `record` stays far
- * below. */
+/* How deep a Job may nest. A C2PA manifest in `record` stays far below. */
 #define JOB_DEPTH_MAX 64
 
-/* Seeds jansson's hash function, and sees to it that its running out of memory is noticed (jansson
- * itself takes some of it for bad syntax). Once, before any thread starts and any other use of
- * jansson. */
+/* Seeds jansson's hash function, for what uses it beside the way of a callback. Once, before any
+ * thread starts and any other use of jansson. */
 void job_init_library(void);
 
 /* Parses a body that was proven genuine. It must start with '{', be one JSON object without

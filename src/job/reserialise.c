@@ -29,6 +29,11 @@ static const struct {
     [JSON_STYLE_INDENT_4] = {"indented by four blanks", JSON_INDENT(4)},
 };
 
+void job_init_library(void)
+{
+    json_object_seed(0);
+}
+
 const char *json_style_name(enum json_style style)
 {
     ASSERT(style < JSON_STYLE_COUNT);
