@@ -152,7 +152,10 @@ static int write_conflict(const struct store_conflict *conflict, void *context)
     put_member_time(out, "at", conflict->received_at_usec);
     put_member_text_or_null(out, "secret", conflict->secret);
     put_key(out, "body");
-    put_bytes(out, conflict->body, length);
+    if (conflict->body)
+        put_bytes(out, conflict->body, length);
+    else
+        put_null(out);
     put_member_number(out, "bytes", conflict->full_length);
     put_close(out, '}');
     return out->failed;

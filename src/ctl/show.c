@@ -146,7 +146,10 @@ static void append_conflicts(const json_t *delivery, struct buf *out)
         text_append(out, field_text(conflict, "secret"));
         buf_append_format(
             out, ", with another body of %" PRIi64 " bytes\n", field_number(conflict, "bytes"));
-        text_append_lines(out, "    ", json_string_value(body), json_string_length(body));
+        if (json_is_string(body))
+            text_append_lines(out, "    ", json_string_value(body), json_string_length(body));
+        else
+            buf_append_text(out, "    damaged on the disk\n");
     }
 }
 

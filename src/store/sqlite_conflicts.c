@@ -5,6 +5,7 @@
  * body once, a few for one id, the newest in all, and of a large body the beginning.
  */
 
+#include "store/checksum.h"
 #include "store/sqlite_store.h"
 
 int conflicts_keep(struct db *db, uint64_t seq, const struct delivery *delivery)
@@ -29,8 +30,8 @@ int conflicts_keep(struct db *db, uint64_t seq, const struct delivery *delivery)
         kept = STORE_CONFLICT_BODY_MAX;
     rc = db_run(db, SQL_CONFLICT_INSERT,
         DB_VALUES(DB_INT(seq), DB_INT(delivery->received_at_usec), digest,
-            DB_INT(delivery->body_length), DB_TEXT(delivery->secret),
-            DB_BLOB(delivery->body, kept)));
+            DB_INT(delivery->body_length), DB_TEXT(delivery->secret), DB_BLOB(delivery->body, kept),
+            DB_INT(checksum_bytes(delivery->body, kept))));
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_CONFLICT_TRIM, DB_VALUES(DB_INT(STORE_CONFLICTS_MAX)));
     return rc;

@@ -5,6 +5,7 @@
  */
 
 #include "store/sqlite_read.h"
+#include "store/checksum.h"
 #include "store/sqlite_store.h"
 
 #include "util/buf.h"
@@ -104,6 +105,7 @@ static int next_conflict(struct db *db, uint64_t seq, struct buf *buf, struct re
 {
     sqlite3_stmt *statement;
     size_t secret_at, body_at, secret_length, body_length;
+    bool is_sound;
     int rc = db_bind(db, SQL_CONFLICT_NEXT, &statement, DB_VALUES(DB_INT(seq), DB_INT(read->id)));
 
     if (rc != SQLITE_OK)
@@ -122,12 +124,15 @@ static int next_conflict(struct db *db, uint64_t seq, struct buf *buf, struct re
     buf_clear(buf);
     secret_at = keep_column(buf, statement, 4, &secret_length);
     body_at = keep_column(buf, statement, 5, &body_length);
+    is_sound = sqlite3_column_type(statement, 6) == SQLITE_NULL ||
+               checksum_bytes(buf->data + body_at, body_length) ==
+                   (uint64_t)sqlite3_column_int64(statement, 6);
     rc = kept(buf, statement);
     if (rc != SQLITE_OK)
         return rc;
     read->conflict.secret = (const char *)buf->data + secret_at;
-    read->conflict.body = buf->data + body_at;
-    read->conflict.body_length = body_length;
+    read->conflict.body = is_sound ? buf->data + body_at : NULL;
+    read->conflict.body_length = is_sound ? body_length : 0;
     return SQLITE_OK;
 }
 

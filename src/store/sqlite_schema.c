@@ -12,7 +12,8 @@
  * index_*     (step 3) by request id, which outlives the deliveries, and by job: sqlite_index.h.
  *             index_runs names the runs, index_blocks holds their entries, index_summaries what is
  *             in memory of the blocks. Before, ids were in a table `ids` and jobs in an index.
- * conflicts   other bodies under an id that was seen, as evidence.
+ * conflicts   other bodies under an id that was seen, as evidence. `checksum` (step 4) covers the
+ *             body as it is kept; NULL: it is from before.
  * sinks       frontier and counters; dead and pending are not stored but counted from the rows.
  *             `paused` (step 2) is an operator's wish.
  * progress    rows of what is out of step. state: 0 pending, 1 done (kept until pruning where the
@@ -93,6 +94,10 @@ const struct schema_step schema_steps[] = {
         "ALTER TABLE store ADD COLUMN indexed_through INTEGER NOT NULL DEFAULT 0;"
         "ALTER TABLE store DROP COLUMN forgotten_ids;",
         index_convert,
+    },
+    {
+        "ALTER TABLE conflicts ADD COLUMN checksum INTEGER;",
+        NULL,
     },
 };
 

@@ -100,11 +100,12 @@ const char *const sql_texts[SQL_COUNT] = {
     [SQL_CONFLICT_COUNT] = "SELECT count(*), coalesce(max(body_digest = ?2), 0)"
                            " FROM conflicts WHERE seq = ?1",
     [SQL_CONFLICT_INSERT] = "INSERT INTO conflicts (seq, received_at, body_digest, full_length,"
-                            " secret, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                            " secret, body, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_CONFLICT_TRIM] = "DELETE FROM conflicts WHERE id <= (SELECT max(id) FROM conflicts) - ?1",
     [SQL_CONFLICT_EXPIRE] = "DELETE FROM conflicts WHERE received_at <= ?1",
-    [SQL_CONFLICT_NEXT] = "SELECT id, seq, received_at, full_length, secret, body FROM conflicts"
-                          " WHERE seq = ?1 AND id > ?2 ORDER BY id LIMIT 1",
+    [SQL_CONFLICT_NEXT] =
+        "SELECT id, seq, received_at, full_length, secret, body, checksum FROM conflicts"
+        " WHERE seq = ?1 AND id > ?2 ORDER BY id LIMIT 1",
 
     [SQL_SINK_FIND] = "SELECT id FROM sinks WHERE name = ?1",
     [SQL_SINK_INSERT] = "INSERT INTO sinks (name, active, start, frontier) VALUES (?1, 1, ?2, ?2)",

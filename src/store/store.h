@@ -306,8 +306,8 @@ struct store_conflict {
     uint64_t seq; /* the delivery that was stored first */
     int64_t received_at_usec;
     const char *secret;
-    const unsigned char *body;
-    size_t body_length; /* what is kept of it */
+    const unsigned char *body; /* NULL: what the disk holds is not what was stored */
+    size_t body_length;        /* what is kept of it */
     size_t full_length; /* as received */
 };
 typedef int (*store_conflict_fn)(const struct store_conflict *conflict, void *context);

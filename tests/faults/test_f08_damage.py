@@ -63,6 +63,7 @@ class Sound:
         (self.state / "late").mkdir(parents=True)
         self.conf = make_conf(folder, self.state)
         self.bodies = {}
+        self.others = set()
         daemon = Daemon(self.conf)
         chance = random.Random(8)
         try:
@@ -91,7 +92,9 @@ class Sound:
         assert response.status == 202, response
         self.bodies[id] = body
         if chance.random() < 0.1:  # evidence of a conflict
-            assert client.exchange(self.wire(id, make_job("job-c", note=id))).status == 200
+            other = make_job("job-c", note=id, fill="z" * 700)
+            assert client.exchange(self.wire(id, other)).status == 200
+            self.others.add(other)
 
     def _rest(self, daemon):
         def is_home():
@@ -214,6 +217,10 @@ class Case:
             shown = json.loads(response.body)
             body = self.sound.bodies.get(shown["request_id"],
                                          self.body if shown["request_id"] == self.id else None)
+            for conflict in shown["conflicts"]:
+                assert conflict["body"] is None or \
+                    conflict["body"].encode() in self.sound.others | set(
+                        self.sound.bodies.values()), f"an altered body is shown: {conflict}"
             assert body and body in response.body, f"an altered body is shown: {response.body[:300]!r}"
 
     def check_lines(self, path, start):

@@ -148,7 +148,7 @@ static const struct refused_row {
 } refused_rows[] = {
     {write_garbage, -EBADMSG, "file is not a database"},
     {make_newer, -EPROTONOSUPPORT,
-        "was made by a newer sasha-callbackd (schema 99, this one knows up to 3); install that "
+        "was made by a newer sasha-callbackd (schema 99, this one knows up to 4); install that "
         "version or a later one"},
     {make_foreign, -EMEDIUMTYPE,
         "is a database, but not a store of sasha-callbackd; store.path must name another file"},
@@ -221,6 +221,46 @@ START_TEST(test_a_reader_keeps_open_from_bringing_the_wal_home)
     sqlite3_close(handle);
     rig_open();
     ck_assert_uint_eq(rig_count_deliveries(), 5);
+    rig_stop();
+}
+END_TEST
+
+static int on_damaged_conflict(const struct store_conflict *conflict, void *context)
+{
+    ++*(int *)context;
+    ck_assert_ptr_null(conflict->body);
+    ck_assert_uint_eq(conflict->body_length, 0);
+    ck_assert_uint_eq(conflict->full_length, 3);
+    return 0;
+}
+
+static int on_sound_conflict(const struct store_conflict *conflict, void *context)
+{
+    ++*(int *)context;
+    ck_assert_ptr_nonnull(conflict->body);
+    return 0;
+}
+
+START_TEST(test_a_damaged_conflict_is_never_returned)
+{
+    const struct delivery first = rig_delivery("id");
+    const struct delivery other = rig_delivery_of("id", "id", 0, false, "{1}");
+    struct store_append append;
+    int n = 0;
+
+    rig_start(RIG_SQLITE);
+    RIG_OK(rig_append(&first, &append));
+    RIG_OK(rig_append(&other, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_CONFLICT);
+    rig_close();
+    shell("UPDATE conflicts SET body = CAST('{2}' AS BLOB)");
+    rig_open();
+    ck_assert_int_eq(store_scan_conflicts(rig.reader, 1, on_damaged_conflict, &n, &rig.error), 1);
+    rig_close();
+    shell("UPDATE conflicts SET checksum = NULL"); /* one of an earlier version */
+    rig_open();
+    ck_assert_int_eq(store_scan_conflicts(rig.reader, 1, on_sound_conflict, &n, &rig.error), 1);
+    ck_assert_int_eq(n, 2);
     rig_stop();
 }
 END_TEST
@@ -702,6 +742,7 @@ int main(void)
     tcase_add_test(errors, test_one_process_at_a_time);
     tcase_add_loop_test(errors, test_refused, 0, (int)ARRAY_SIZE(refused_rows));
     tcase_add_test(errors, test_a_reader_keeps_open_from_bringing_the_wal_home);
+    tcase_add_test(errors, test_a_damaged_conflict_is_never_returned);
     tcase_add_loop_test(errors, test_a_damaged_body_is_never_returned, 0, (int)ARRAY_SIZE(damages));
     tcase_add_loop_test(
         errors, test_a_sink_ahead_of_the_store_is_refused, 0, (int)ARRAY_SIZE(sinks_ahead));
