@@ -308,7 +308,7 @@ struct store_conflict {
     const char *secret;
     const unsigned char *body; /* NULL: what the disk holds is not what was stored */
     size_t body_length;        /* what is kept of it */
-    size_t full_length; /* as received */
+    size_t full_length;        /* as received */
 };
 typedef int (*store_conflict_fn)(const struct store_conflict *conflict, void *context);
 ssize_t store_scan_conflicts(struct store_reader *reader, uint64_t seq, store_conflict_fn fn,
