@@ -80,7 +80,7 @@ static int run(const struct command *command, struct common_options *common, int
     if (status != EX_OK)
         return command_fail(command, &error, status);
     status = write_pruned(command, &pruned, common->json);
-    return status == EX_OK && interrupt_came() ? CTL_REFUSED : status;
+    return status == EX_OK && pruned.more ? CTL_REFUSED : status;
 }
 
 const struct command prune_command = {

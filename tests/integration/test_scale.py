@@ -16,7 +16,7 @@ from harness.conf import Conf
 from harness.daemon import Daemon
 from harness.http import Client
 from harness.paths import BUILD, CTL, SANITIZED
-from harness.process import status_kib
+from harness.process import stat_fields, status_kib
 from harness.wait import Stopwatch, wait_until
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="figures of speed and memory mean nothing there")
@@ -24,8 +24,9 @@ pytestmark = pytest.mark.skipif(SANITIZED, reason="figures of speed and memory m
 COUNT = 1_000_000
 MANY = 100_000
 
-#: Seconds; the best of a few tries, for others use the machine as well.
-WITHIN, TRIES = 1.0, 5
+#: Seconds; the best of a few tries. On a machine that others use as well, what counts in the end is
+#: how much it was of the processors' time, the daemon's and the command's.
+WITHIN, CPU, TRIES = 1.0, 0.6, 5
 
 DAEMON_KIB, CTL_KIB = 64 * 1024, 24 * 1024
 
@@ -69,17 +70,26 @@ def command(conf, *arguments):
     return [str(CTL), "--config", str(conf.path), "--json", *map(str, arguments)]
 
 
-def best_of(what, call):
-    """What `call` returns; it must do so within WITHIN at least once."""
-    best = None
+def cpu_seconds(pid):
+    """Of a process, and of our children that have ended."""
+    fields = stat_fields(pid)
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = os.times()
+    return own + children.children_user + children.children_system
+
+
+def best_of(daemon, what, call):
+    """What `call` returns; it must do so soon enough at least once."""
+    best, least = 1e9, 1e9
     for _ in range(TRIES):
-        watch = Stopwatch()
+        watch, cpu = Stopwatch(), cpu_seconds(daemon.pid)
         result = call()
-        best = min(best or 1e9, watch.seconds())
+        best = min(best, watch.seconds())
+        least = min(least, cpu_seconds(daemon.pid) - cpu)
         if best <= WITHIN:
             break
-    print(f"{best:7.3f} s  {what}")
-    assert best <= WITHIN, what
+    print(f"{best:7.3f} s, {least:.2f} s of CPU: {what}")
+    assert best <= WITHIN or least <= CPU, what
     return result
 
 
@@ -90,17 +100,17 @@ def run(conf, *arguments):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def ask(conf, *arguments):
-    return best_of(" ".join(map(str, arguments)), lambda: run(conf, *arguments))
+def ask(conf, daemon, *arguments):
+    return best_of(daemon, " ".join(map(str, arguments)), lambda: run(conf, *arguments))
 
 
-def get(conf, target):
+def get(conf, daemon, target):
     def fetch():
         with Client(conf.admin["listen"][0], 60) as client:
             answer = client.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).read()
         assert answer.status == 200
         return answer.body.decode()
-    return best_of(f"GET {target}", fetch)
+    return best_of(daemon, f"GET {target}", fetch)
 
 
 def peak_kib(pid):
@@ -122,7 +132,7 @@ def sink_of(conf, name):
 # ---- looking ----
 
 def test_status(conf, daemon):
-    [status] = ask(conf, "status")
+    [status] = ask(conf, daemon, "status")
     assert status["store"]["deliveries"] == status["store"]["head"] == COUNT
     sums = {sink["name"]: (sink["accepted"], sink["delivered"], sink["dead"], sink["pending"])
             for sink in status["sinks"]}
@@ -160,22 +170,22 @@ def test_status(conf, daemon):
     ("tail --status failed", range(COUNT - 450, COUNT + 1, 50)),
 ])
 def test_lists(conf, daemon, arguments, want):
-    got = [delivery["seq"] for delivery in ask(conf, *arguments.split())]
+    got = [delivery["seq"] for delivery in ask(conf, daemon, *arguments.split())]
     if want is not None:
         assert got == list(want)
 
 
 def test_show(conf, daemon):
-    [shown] = ask(conf, "show", COUNT // 2)
+    [shown] = ask(conf, daemon, "show", COUNT // 2)
     assert [row["state"] for row in shown["sinks"]] == ["settled", "dead", "pending", "pending"]
     assert [one["result"] for one in shown["tries"]] == ["exit 65", "exit 1"]
 
 
 def test_stats_metrics_and_health(conf, daemon):
-    ask(conf, "stats")
-    assert 'sasha_sink_dead{sink="publish"} 100000' in get(conf, "/metrics")
-    get(conf, "/readyz")
-    assert json.loads(get(conf, "/v1/deliveries?limit=1000"))["next"] == COUNT - 999
+    ask(conf, daemon, "stats")
+    assert 'sasha_sink_dead{sink="publish"} 100000' in get(conf, daemon, "/metrics")
+    get(conf, daemon, "/readyz")
+    assert json.loads(get(conf, daemon, "/v1/deliveries?limit=1000"))["next"] == COUNT - 999
 
 
 # ---- acting ----
@@ -246,8 +256,8 @@ def test_prune_many(conf, daemon):
     daemon.restart()
     with load(conf, daemon):
         act(conf, daemon, "prune")
-    [status] = ask(conf, "status")
+    [status] = ask(conf, daemon, "status")
     pruned = status["store"]["head"] - status["store"]["deliveries"]
     assert 0.38 * COUNT < pruned < 0.41 * COUNT, pruned
-    assert [delivery["seq"] for delivery in ask(conf, "list", "--oldest", "--limit", 4)] == \
+    assert [delivery["seq"] for delivery in ask(conf, daemon, "list", "--oldest", "--limit", 4)] == \
         [5, 10, 15, 20]
