@@ -242,7 +242,7 @@ int main(int argc, char **argv)
     CLEANUP(crypto_free) struct crypto *crypto = NULL;
     struct store_options options = {.clock = &made_clock};
     struct error error = ERROR_INIT;
-    struct store *store;
+    struct store *store = NULL;
     uint64_t count;
 
     if (argc != 4 || (count = strtoull(argv[2], NULL, 10)) == 0) {
