@@ -19,13 +19,17 @@ static bool is_visible(unsigned char byte)
     return byte > ' ' && byte < 0x7f;
 }
 
-/* RFC 9110 §5.6.2 */
-static bool is_token(const char *text, size_t length)
+bool framing_is_token_byte(char byte)
 {
     static const char delimiters[] = "\"(),/:;<=>?@[\\]{}";
 
+    return is_visible((unsigned char)byte) && !strchr(delimiters, byte);
+}
+
+static bool is_token(const char *text, size_t length)
+{
     for (size_t i = 0; i < length; i++) {
-        if (!is_visible((unsigned char)text[i]) || strchr(delimiters, text[i]))
+        if (!framing_is_token_byte(text[i]))
             return false;
     }
     return length > 0;

@@ -51,3 +51,6 @@ struct framing {
  * - Transfer-Encoding at most once, exactly "chunked" (any case);
  * - not both of them; POST, PUT and PATCH have exactly one of them. */
 const char *framing_check(const struct framing_request *request, struct framing *ret_framing);
+
+/* Whether a method or a header's name may hold the byte (RFC 9110 §5.6.2). */
+bool framing_is_token_byte(char byte);

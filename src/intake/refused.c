@@ -162,6 +162,18 @@ static size_t shown_length(const struct framing_header *header)
     return at < length ? at + strlen(schemes[0]) : length;
 }
 
+int refused_redact_name(struct buf *out, const struct framing_header *header)
+{
+    size_t shown = 0;
+
+    while (shown < header->name_length && framing_is_token_byte(header->name[shown]))
+        shown++;
+    buf_append(out, header->name, shown);
+    if (shown < header->name_length)
+        buf_append_format(out, "<%zu bytes>", header->name_length - shown);
+    return out->failed ? -ENOMEM : 0;
+}
+
 int refused_redact(struct buf *out, const struct framing_header *header)
 {
     size_t hidden = header->value_length, shown;
@@ -242,7 +254,7 @@ static int make_headers(const struct framing_header *headers, size_t n, struct b
 
     for (size_t i = 0; i < n; i++) {
         names[i] = texts->length;
-        buf_append(texts, headers[i].name, headers[i].name_length);
+        refused_redact_name(texts, &headers[i]);
         buf_append(texts, "", 1);
         values[i] = texts->length;
         refused_redact(texts, &headers[i]);

@@ -6,7 +6,7 @@
  * Kept are requests that were refused for what they are, and such as only report mode let pass; not
  * what our own state refuses (store, overload, internal), which the request does not explain. An
  * entry holds peer, method, target, headers and the beginning of the body as they came, but no
- * token: see refused_redact.
+ * token: see refused_redact and refused_redact_name.
  *
  * Bounds: `keep` entries and INTAKE_REFUSED_BYTES_MAX bytes; beyond, the oldest entry goes of the
  * reason that has most of them, so that a flood of one kind does not drive out the single ones of
@@ -49,3 +49,9 @@ int refused_get(struct refused *refused, const char *id, struct intake_refused *
  * name speaks of authorization but for the word Bearer or Basic, and of any other what follows the
  * word Bearer (folded lines can move a header into another's value). Pure; 0 or -ENOMEM. */
 int refused_redact(struct buf *out, const struct framing_header *header);
+
+/* Appends a header's name, up to the first byte that no name may have, and the length of what
+ * follows it: libmicrohttpd joins a folded line to a name as well, with the token that it holds. 0
+ * or -ENOMEM.
+ */
+int refused_redact_name(struct buf *out, const struct framing_header *header);

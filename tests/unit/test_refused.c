@@ -164,6 +164,29 @@ START_TEST(redacts)
 }
 END_TEST
 
+/* A folded line joined to a name brings along what it holds. */
+static const struct {
+    const char *name, *want;
+} names[] = {
+    {"X-Note", "X-Note"},
+    {"X-NoteAuthorization: Bearer hush", "X-NoteAuthorization<13 bytes>"},
+    {"X-Note hush", "X-Note<5 bytes>"},
+    {" hush", "<5 bytes>"},
+    {"", ""},
+};
+
+START_TEST(redacts_names)
+{
+    const struct framing_header from = header(names[_i].name, "");
+    struct buf got = BUF_INIT;
+
+    ck_assert_int_eq(refused_redact_name(&got, &from), 0);
+    buf_append(&got, "", 1);
+    ck_assert_str_eq((char *)got.data, names[_i].want);
+    buf_done(&got);
+}
+END_TEST
+
 START_TEST(oldest_goes)
 {
     CLEANUP(refused_free) struct refused *refused = make(3);
@@ -254,6 +277,7 @@ int main(void)
 
     tcase_add_test(core, keeps_a_copy);
     tcase_add_loop_test(core, redacts, 0, (int)ARRAY_SIZE(redactions));
+    tcase_add_loop_test(core, redacts_names, 0, (int)(sizeof(names) / sizeof(names[0])));
     tcase_add_test(core, walk_can_stop);
     tcase_add_loop_test(core, admits_what_the_request_is_to_blame_for, 0, REASON_COUNT);
     suite_add_tcase(suite, core);
