@@ -143,32 +143,46 @@ bool request_is_waiting(const struct request *request)
     return request->phase == REQUEST_WAIT;
 }
 
+/* libmicrohttpd's parser answered: what it cannot read by itself (chunk sizes that are no number, a
+ * line without a colon, headers beyond the memory limit). */
+static void note_parser(struct request *request, unsigned int status)
+{
+    struct connection *connection = request->connection;
+    struct worker *worker = connection->worker;
+
+    request->reason = status == MHD_HTTP_CONTENT_TOO_LARGE ? REASON_TOO_LARGE : REASON_FRAMING;
+    request->detail = "refused by the HTTP parser";
+    report_request(connection, request->reason, request->detail);
+    if (refused_admit(worker->shared->refused, request->reason, worker->now_usec))
+        keep(request, request->reason, request->detail, false);
+    connection->linger = true;
+}
+
+/* A refusal counts when it is answered, or when the connection is gone before that: until then it
+ * may turn out that the body cannot be read at all, and a request has one outcome only. */
+static void tell(struct request *request)
+{
+    if (!request->health)
+        report_request(request->connection, request->reason, request->detail);
+}
+
 void request_completed(void *context, struct MHD_Connection *mhd, void **request_context,
     enum MHD_RequestTerminationCode code)
 {
-    static const char by_parser[] = "refused by the HTTP parser";
     struct connection *connection = *request_context;
+    struct request *request;
     const union MHD_ConnectionInfo *info;
-    enum reason reason;
 
     if (connection == NULL)
         return;
     *request_context = NULL;
-    /* libmicrohttpd's parser answers what it cannot read by itself (chunk sizes that are no number,
-     * a line without a colon, headers beyond the memory limit). */
-    if (connection->request.phase != REQUEST_ANSWERED) {
-        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
-        if (info != NULL) {
-            reason =
-                info->http_status == MHD_HTTP_CONTENT_TOO_LARGE ? REASON_TOO_LARGE : REASON_FRAMING;
-            report_request(connection, reason, by_parser);
-            if (refused_admit(
-                    connection->worker->shared->refused, reason, connection->worker->now_usec))
-                keep(&connection->request, reason, by_parser, false);
-            connection->linger = true;
-        }
-    }
-    reset(&connection->request);
+    request = &connection->request;
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
+    if (request->phase != REQUEST_ANSWERED && info != NULL)
+        note_parser(request, info->http_status);
+    else if (request->phase == REQUEST_DISCARD)
+        tell(request); /* refused, and gone before it could be answered */
+    reset(request);
     connection_idle(connection);
 }
 
@@ -180,6 +194,8 @@ static enum MHD_Result answer(struct request *request)
     struct connection *connection = request->connection;
     const bool closing = worker->draining || request->chunked;
 
+    if (request->phase == REQUEST_DISCARD)
+        tell(request);
     keep_if_due(request);
     request->phase = REQUEST_ANSWERED;
     connection_deadline(connection, DEADLINE_ANSWER);
@@ -201,7 +217,6 @@ static void refuse(struct request *request, enum reason reason, const char *deta
     request->keep = refused_admit(worker->shared->refused, reason, worker->now_usec);
     if (!request->keep)
         drop_body(request);
-    report_request(request->connection, reason, detail);
 }
 
 /* Refuses without reading the rest, which nobody can tell from the next request, or which is more
@@ -364,9 +379,11 @@ static enum MHD_Result overflow(struct request *request, const char *data, size_
 
     if (request->phase == REQUEST_GATHER || request->health)
         refuse(request, REASON_TOO_LARGE, NULL);
+    request->health = false;
     if (request->keep)
         gather_beginning(request, data, size);
     request->seen += size;
+    tell(request);
     keep_if_due(request);
     answer_write_raw(
         request->reason, clock_realtime(connection->worker->shared->clock), connection->fd);

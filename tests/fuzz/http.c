@@ -94,6 +94,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .clock = &still_clock,
         .listen_users = 1,
         .body_bytes_max = SHARED_BODY_BYTES,
+        .report.lock = PTHREAD_MUTEX_INITIALIZER,
         .stop_at_usec = USEC_INFINITY};
     FUZZ_CHECK(refused_new(4, &still_clock, &shared.refused, &error) == 0);
     FUZZ_CHECK(rules_new(&options, &rules, &error) == 0);
@@ -355,15 +356,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     serve(input.data, input.size, input.size, &whole);
     serve(input.data, input.size, input.size / 16 + step + 1, &pieces);
 
-    /* One more where the doubt is in a body, or it has chunks: what its head is refused for is
-     * counted at once. And one for a length that libmicrohttpd finds too large before anything is
-     * judged. */
+    /* One more where the doubt is in a body, or it has chunks: its outcome may be known before. And
+     * one for a length that libmicrohttpd finds too large before anything is judged. */
     most = messages + (head_is_good ? 1 : 0) + whole.reasons[REASON_TOO_LARGE];
     if (whole.others > most || whole.stored > messages + head_is_good)
         fprintf(stderr, "%llu messages, but %llu outcomes, %u stored:\n%s\n",
             (unsigned long long)messages, (unsigned long long)whole.others, whole.stored,
             whole.answers ? whole.answers : "");
     FUZZ_CHECK(whole.others <= most && whole.stored <= messages + head_is_good);
+    FUZZ_CHECK(whole.others + whole.reasons[REASON_FRAMING] <= messages + 1); /* one outcome each */
     FUZZ_CHECK(whole.reasons[REASON_TOO_LARGE] <= 1 && whole.reasons[REASON_FRAMING] <= 1);
     FUZZ_CHECK(whole.stored == pieces.stored);
     FUZZ_CHECK(memcmp(whole.reasons, pieces.reasons, sizeof(whole.reasons)) == 0);

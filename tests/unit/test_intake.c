@@ -313,6 +313,22 @@ START_TEST(test_nothing_follows_a_chunked_body)
 }
 END_TEST
 
+/* Refused for its head, then for a chunk that libmicrohttpd answers by itself. */
+START_TEST(test_one_request_has_one_outcome)
+{
+    int fd = rig_connect(&rig);
+
+    rig_send_text(fd, "POST " RIG_PATH " HTTP/1.1\r\nHost: x\r\n" ID SIGNATURE
+                      "Transfer-Encoding: chunked\r\n\r\nxyz\r\n");
+    ck_assert_int_eq(rig_receive(fd, false).status, 400);
+    ck_assert(rig_is_closed(fd));
+    close(fd);
+    RIG_WAIT(atomic_load(&intake_stats(rig.intake)->open_connections) == 0);
+    ck_assert_uint_eq(rig_count(&rig, REASON_FRAMING), 1);
+    ck_assert_uint_eq(rig_count(&rig, REASON_TOKEN_MISSING), 0);
+}
+END_TEST
+
 START_TEST(test_half_closed_client_is_answered)
 {
     int fd, others[8];
@@ -441,6 +457,7 @@ static Suite *suite(void)
     tcase_add_test(core, test_health);
     tcase_add_test(core, test_body_in_every_shape);
     tcase_add_test(core, test_nothing_follows_a_chunked_body);
+    tcase_add_test(core, test_one_request_has_one_outcome);
     tcase_add_test(core, test_half_closed_client_is_answered);
     tcase_add_test(core, test_unix_socket);
     suite_add_tcase(s, core);

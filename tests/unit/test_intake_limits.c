@@ -99,6 +99,10 @@ START_TEST(test_slow_body_is_cut)
     trickle(fd, LONG_TEXT);
     assert_cut(fd, since);
     close(fd);
+    /* What it was refused for counts, though nobody was there to hear of it. */
+    RIG_WAIT(atomic_load(&intake_stats(rig.intake)->open_connections) == 0);
+    ck_assert_uint_eq(rig_count(&rig, REASON_TOKEN_MISSING), _i == 0 ? 1 : 0);
+    ck_assert_uint_eq(rig_count(&rig, REASON_FRAMING), 0);
 }
 END_TEST
 
