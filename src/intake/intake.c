@@ -158,6 +158,7 @@ static int shared_init(
         .n_listen_fds = options->n_listen_fds,
         .body_bytes_max = five > SHARED_BODY_BYTES ? five : SHARED_BODY_BYTES,
         .full_lock = PTHREAD_MUTEX_INITIALIZER,
+        .report.lock = PTHREAD_MUTEX_INITIALIZER,
         .stop_at_usec = USEC_INFINITY,
         .listen_users = options->workers + 1,
     };

@@ -36,16 +36,25 @@ static const char *event_name(enum reason reason)
     return "request-refused";
 }
 
+/* Something is left out that the limit will let through. */
+static void note_rest(struct report *report, const struct log_limit *limit)
+{
+    if (report->rest_at_usec == 0 || limit->next_usec < report->rest_at_usec)
+        report->rest_at_usec = limit->next_usec;
+}
+
 /* log_limit_pass, and notes when those that do not pass are to be told of. */
 static bool may_report(struct worker *worker, struct log_limit *limit, uint64_t *ret_left_out)
 {
-    struct report *report = &worker->report;
+    struct report *report = &worker->shared->report;
+    bool may;
 
-    if (log_limit_pass(limit, worker->now_usec, REPORT_INTERVAL_USEC, ret_left_out))
-        return true;
-    if (report->rest_at_usec == 0 || limit->next_usec < report->rest_at_usec)
-        report->rest_at_usec = limit->next_usec;
-    return false;
+    pthread_mutex_lock(&report->lock);
+    may = log_limit_pass(limit, worker->now_usec, REPORT_INTERVAL_USEC, ret_left_out);
+    if (!may)
+        note_rest(report, limit);
+    pthread_mutex_unlock(&report->lock);
+    return may;
 }
 
 void report_request(struct connection *connection, enum reason reason, const char *detail)
@@ -62,8 +71,9 @@ void report_request(struct connection *connection, enum reason reason, const cha
     if (request->page != NULL)
         counts_outcome(request->page, reason);
     /* Debug lines are for looking at single deliveries: none is left out. */
-    if (!log_is_on(level) || (level != LOG_LEVEL_DEBUG &&
-                                 !may_report(worker, &worker->report.reasons[reason], &left_out)))
+    if (!log_is_on(level) ||
+        (level != LOG_LEVEL_DEBUG &&
+            !may_report(worker, &worker->shared->report.reasons[reason], &left_out)))
         return;
     if (level == LOG_LEVEL_DEBUG)
         left_out = 0;
@@ -88,7 +98,7 @@ void report_would_refuse(struct connection *connection, enum reason reason)
     const char *peer;
     uint64_t left_out;
 
-    if (!may_report(worker, &worker->report.would_refuse[reason], &left_out))
+    if (!may_report(worker, &worker->shared->report.would_refuse[reason], &left_out))
         return;
     log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
@@ -115,7 +125,7 @@ void report_cut(struct connection *connection, enum intake_cut cut)
     uint64_t left_out;
 
     atomic_fetch_add_explicit(&worker->shared->stats.cuts[cut], 1, memory_order_relaxed);
-    if (!may_report(worker, &worker->report.cuts, &left_out))
+    if (!may_report(worker, &worker->shared->report.cuts, &left_out))
         return;
     log_rest_tell(&rest, left_out);
     peer = connection_peer(connection, peer_text);
@@ -128,24 +138,28 @@ void report_cut(struct connection *connection, enum intake_cut cut)
 static bool take_rest(
     struct worker *worker, struct log_limit *limit, bool must, struct log_rest *rest)
 {
-    struct report *report = &worker->report;
-    const uint64_t n = log_limit_take_rest(limit, worker->now_usec, REPORT_INTERVAL_USEC, must);
+    struct report *report = &worker->shared->report;
+    uint64_t n;
 
-    if (n == 0 && limit->left_out > 0 &&
-        (report->rest_at_usec == 0 || limit->next_usec < report->rest_at_usec))
-        report->rest_at_usec = limit->next_usec;
+    pthread_mutex_lock(&report->lock);
+    n = log_limit_take_rest(limit, worker->now_usec, REPORT_INTERVAL_USEC, must);
+    if (n == 0 && limit->left_out > 0)
+        note_rest(report, limit);
+    pthread_mutex_unlock(&report->lock);
     log_rest_tell(rest, n);
     return n > 0;
 }
 
 void report_rest(struct worker *worker, bool must)
 {
-    struct report *report = &worker->report;
+    struct report *report = &worker->shared->report;
+    int64_t due = report->rest_at_usec;
     struct log_rest rest;
 
-    if (report->rest_at_usec == 0 || (worker->now_usec < report->rest_at_usec && !must))
+    /* One worker does it; what comes in between notes its own time. */
+    if (due == 0 || (worker->now_usec < due && !must) ||
+        !atomic_compare_exchange_strong(&report->rest_at_usec, &due, 0))
         return;
-    report->rest_at_usec = 0;
     for (int i = 0; i < REASON_COUNT; i++) {
         const enum reason reason = (enum reason)i;
         const enum log_level level = answer_log_level(reason);

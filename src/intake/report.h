@@ -3,27 +3,33 @@
 /*
  * What became of requests, for the log and the counters.
  *
- * Every outcome is counted; of each reason at most one line a second and worker is logged, with the
- * number left out since, so that a flood of refused requests does not flood the log. When no more
- * come, the number gets a line of its own. Foreign bytes
- * go out as fields only, which the log escapes, and the request id only if it obeys the rule for
- * ids. Accepted deliveries are logged at debug level.
+ * Every outcome is counted; of each reason at most one line a second is logged, whichever worker
+ * has it, with the number left out since, so that a flood of refused requests does not flood the
+ * log. When no more come, the number gets a line of its own. Foreign bytes go out as fields only,
+ * which the log escapes, and the request id only if it obeys the rule for ids. Accepted deliveries
+ * are logged at debug level.
  *
- * Threads: the worker's.
+ * Threads: the workers', which share one report.
  */
 
 #include "intake/intake.h"
 #include "util/log.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 struct connection;
 struct delivery;
 struct worker;
 
+/* How much of it was logged lately. Zero-initialised but for the lock. */
 struct report {
+    pthread_mutex_t lock; /* of the limits; a leaf, and nothing is logged while it is held */
     struct log_limit reasons[REASON_COUNT];
     struct log_limit would_refuse[REASON_COUNT];
     struct log_limit cuts;
-    int64_t rest_at_usec; /* monotonic: when what was left out is to be told of; 0: nothing was */
+    /* Monotonic: when what was left out is to be told of; 0: nothing was. */
+    _Atomic int64_t rest_at_usec;
 };
 
 /* A request's outcome, `detail` is a static text or NULL. */

@@ -9,6 +9,7 @@
 
 #include "intake/intake.h"
 #include "intake/refused.h"
+#include "intake/report.h"
 #include "util/log_limit.h"
 
 #include <pthread.h>
@@ -40,6 +41,7 @@ struct shared {
     struct log_state full_state;  /* what the log says of `full`; under full_lock */
 
     struct refused *refused; /* owned */
+    struct report report;
     _Atomic uint64_t latency[INTAKE_BUCKETS];
     _Atomic int64_t latency_sum_usec;
 

@@ -110,6 +110,7 @@ static bool is_finished(const struct worker *worker)
 static int wait_msec(const struct worker *worker)
 {
     const int64_t stop_at = atomic_load(&worker->shared->stop_at_usec);
+    const int64_t rest_at = atomic_load(&worker->shared->report.rest_at_usec);
     int64_t next = deadline_next(&worker->deadlines);
     MHD_UNSIGNED_LONG_LONG mhd_msec;
     int64_t msec = -1, left;
@@ -118,8 +119,8 @@ static int wait_msec(const struct worker *worker)
         next = worker->acceptor.resume_at_usec;
     if (stop_at < next)
         next = stop_at;
-    if (worker->report.rest_at_usec != 0 && worker->report.rest_at_usec < next)
-        next = worker->report.rest_at_usec;
+    if (rest_at != 0 && rest_at < next)
+        next = rest_at;
     if (next != USEC_INFINITY) {
         left = next - clock_monotonic(worker->shared->clock);
         msec = left <= 0 ? 0 : (left - 1) / USEC_PER_MSEC + 1;

@@ -59,7 +59,6 @@ struct worker {
     struct acceptor acceptor;
     struct lingers lingers;
     struct deadline_set deadlines;
-    struct report report;
 
     int64_t now_usec;               /* monotonic, of this turn */
     struct connection *connections; /* all; doubly linked */
