@@ -29,15 +29,19 @@
  * of our variables. */
 static _Thread_local volatile unsigned failing_malloc_in;
 
+/* Whose allocations count, by the place they come from; NULL: everybody's. */
+static bool (*failing_malloc_counts)(const void *caller);
+
 #if FAILING_MALLOC
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
 
-static int failing_malloc_now(void)
+static int failing_malloc_now(const void *caller)
 {
-    if (failing_malloc_in == 0 || --failing_malloc_in > 0)
+    if (failing_malloc_in == 0 || (failing_malloc_counts && !failing_malloc_counts(caller)) ||
+        --failing_malloc_in > 0)
         return 0;
     errno = ENOMEM;
     return 1;
@@ -46,17 +50,17 @@ static int failing_malloc_now(void)
 /* Not inlined, here and below: valgrind redirects calls. */
 __attribute__((noinline)) void *malloc(size_t size)
 {
-    return failing_malloc_now() ? NULL : __libc_malloc(size);
+    return failing_malloc_now(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
 __attribute__((noinline)) void *calloc(size_t count, size_t size)
 {
-    return failing_malloc_now() ? NULL : __libc_calloc(count, size);
+    return failing_malloc_now(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
 }
 
 __attribute__((noinline)) void *realloc(void *memory, size_t size)
 {
-    return failing_malloc_now() ? NULL : __libc_realloc(memory, size);
+    return failing_malloc_now(__builtin_return_address(0)) ? NULL : __libc_realloc(memory, size);
 }
 
 #endif

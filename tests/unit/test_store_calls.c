@@ -1,0 +1,482 @@
+/*
+ * Whatever a store asks of SQLite and of the heap is refused once. For n = 1, 2, … until nothing is
+ * refused any more, the n-th call of a kind fails in a life that uses every operation. Whatever
+ * happens: a refusal is told and explained, what was acknowledged is there after the next open, and
+ * the sums of the sinks hold.
+ *
+ * test_store_faults.c does the same to the disk below SQLite; here it is SQLite that says no.
+ */
+
+#include "query_rig.h"
+#include "store/backup.h"
+#include "store_rig.h"
+
+#include "failing_malloc.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sqlite3.h>
+
+/* ---- who asks ---- */
+
+static struct range {
+    uintptr_t begin, end;
+} sqlite_range;
+
+static int find_sqlite(struct dl_phdr_info *info, size_t size, void *context)
+{
+    if (!strstr(info->dlpi_name, "libsqlite3"))
+        return 0;
+    sqlite_range = (struct range){UINTPTR_MAX, 0};
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        uintptr_t begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+        if (info->dlpi_phdr[i].p_type != PT_LOAD)
+            continue;
+        if (begin < sqlite_range.begin)
+            sqlite_range.begin = begin;
+        if (begin + info->dlpi_phdr[i].p_memsz > sqlite_range.end)
+            sqlite_range.end = begin + info->dlpi_phdr[i].p_memsz;
+    }
+    return 1;
+}
+
+static bool is_ours(const void *caller)
+{
+    return (uintptr_t)caller < sqlite_range.begin || (uintptr_t)caller >= sqlite_range.end;
+}
+
+/* ---- calls that fail ---- */
+
+enum call {
+    CALL_STEP,
+    CALL_PREPARE,
+    CALL_BIND,
+    CALL_OPEN,
+    CALL_EXEC,
+    CALL_CHECKPOINT,
+    CALL_BACKUP,
+};
+
+static struct refusal {
+    enum call call;
+    int code;
+    unsigned int at; /* 0: never */
+    unsigned int count;
+    bool hit;
+} refusal;
+
+/* What SQLite asks of itself it does not always heed: sqlite3_exec goes by its statement. */
+static bool is_refused(enum call call, const void *caller)
+{
+    if (refusal.at == 0 || call != refusal.call || !is_ours(caller) ||
+        ++refusal.count != refusal.at)
+        return false;
+    refusal.hit = true;
+    return true;
+}
+
+/* Defines the function anew for this program and everything in it, SQLite included. */
+#define REFUSABLE(call, type, name, parameters, arguments, on_refusal) \
+    type name parameters                                               \
+    {                                                                  \
+        static type(*real) parameters;                                 \
+        if (!real)                                                     \
+            *(void **)&real = dlsym(RTLD_NEXT, #name);                 \
+        if (is_refused(call, __builtin_return_address(0)))             \
+            return on_refusal;                                         \
+        return real arguments;                                         \
+    }
+
+REFUSABLE(CALL_STEP, int, sqlite3_step, (sqlite3_stmt * statement), (statement), refusal.code)
+REFUSABLE(CALL_PREPARE, int, sqlite3_prepare_v3,
+    (sqlite3 * handle, const char *sql, int length, unsigned int flags, sqlite3_stmt **statement,
+        const char **tail),
+    (handle, sql, length, flags, statement, tail), refusal.code)
+REFUSABLE(CALL_PREPARE, int, sqlite3_prepare_v2,
+    (sqlite3 * handle, const char *sql, int length, sqlite3_stmt **statement, const char **tail),
+    (handle, sql, length, statement, tail), refusal.code)
+REFUSABLE(CALL_BIND, int, sqlite3_bind_int64, (sqlite3_stmt * statement, int at, sqlite3_int64 n),
+    (statement, at, n), refusal.code)
+REFUSABLE(CALL_OPEN, int, sqlite3_open_v2,
+    (const char *path, sqlite3 **ret_handle, int flags, const char *vfs),
+    (path, ret_handle, flags, vfs), (*ret_handle = NULL, refusal.code))
+REFUSABLE(CALL_EXEC, int, sqlite3_exec,
+    (sqlite3 * handle, const char *sql, int (*fn)(void *, int, char **, char **), void *context,
+        char **message),
+    (handle, sql, fn, context, message), refusal.code)
+REFUSABLE(CALL_CHECKPOINT, int, sqlite3_wal_checkpoint_v2,
+    (sqlite3 * handle, const char *name, int mode, int *frames, int *home),
+    (handle, name, mode, frames, home), refusal.code)
+REFUSABLE(CALL_BACKUP, sqlite3_backup *, sqlite3_backup_init,
+    (sqlite3 * to, const char *to_name, sqlite3 *from, const char *from_name),
+    (to, to_name, from, from_name), real(to, "nowhere", from, from_name))
+REFUSABLE(CALL_BACKUP, int, sqlite3_backup_step, (sqlite3_backup * backup, int pages),
+    (backup, pages), refusal.code)
+
+/* Syncs are not what is tested here, and there are many. */
+int fdatasync(int fd)
+{
+    return 0;
+}
+
+int fsync(int fd)
+{
+    return 0;
+}
+
+/* ---- a life ---- */
+
+#define N_TOLD 64
+
+/* What the outside was told. */
+static struct told {
+    char stored[N_TOLD][16];
+    size_t n;
+    bool failed;
+} told;
+
+/* Check allocates, too. */
+static void must(bool holds, const char *what)
+{
+    unsigned int in = failing_malloc_in;
+
+    failing_malloc_in = 0;
+    ck_assert_msg(holds, "%s (%s)", what, rig.error.text);
+    failing_malloc_in = in;
+}
+
+static void note(enum store_result result)
+{
+    must(result == STORE_OK || *rig.error.text != '\0', "a failure is not explained");
+    told.failed |= result == STORE_FAILED;
+    must(!told.failed || result == STORE_FAILED, "a failed store goes on");
+    rig.error = (struct error)ERROR_INIT;
+}
+
+static void note_read(ssize_t r)
+{
+    must(r >= 0 || *rig.error.text != '\0', "a failed read is not explained");
+    rig.error = (struct error)ERROR_INIT;
+}
+/* One batch of what there may be: new ones, a copy, a conflict, a late one, and a settle. */
+static void commit(const char *prefix, const struct store_settle *settle)
+{
+    static const struct {
+        const char *id, *job;
+        int64_t updated_at;
+        const char *body;
+    } rows[] = {
+        {"a", "job-1", 2, "{}"},
+        {"b", "job-1", 1, "{}"},
+        {"a", "job-1", 2, "{}"},
+        {"a", "job-1", 2, "{\"other\":1}"},
+        {"a", "job-1", 2, "{\"other\":1}"},
+        {"c", "job-2", 1, ""},
+    };
+    struct delivery deliveries[ARRAY_SIZE(rows)];
+    struct store_append appends[ARRAY_SIZE(rows)], *pointers[ARRAY_SIZE(rows)];
+    struct store_batch batch = {pointers, ARRAY_SIZE(rows), &settle, settle ? 1 : 0};
+    char ids[ARRAY_SIZE(rows)][16];
+    enum store_result result;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%s%s", prefix, rows[i].id);
+        deliveries[i] =
+            rig_delivery_of(ids[i], rows[i].job, rows[i].updated_at, false, rows[i].body);
+        appends[i] = (struct store_append){.delivery = &deliveries[i]};
+        pointers[i] = &appends[i];
+    }
+    result = store_commit(rig.store, &batch, &rig.error);
+    note(result);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        must(result == STORE_OK || appends[i].verdict == STORE_VERDICT_REFUSED,
+            "a verdict without a commit");
+        if (appends[i].verdict == STORE_VERDICT_STORED) {
+            must(told.n < N_TOLD, "more than expected");
+            strcpy(told.stored[told.n++], ids[i]);
+        }
+    }
+}
+
+/* Settles what there is but for `seq`, which becomes `state`; with an attempt and a position. */
+static void settle(const struct store_sink *sink, uint64_t seq, enum store_state state)
+{
+    static const struct store_attempt attempt = {
+        .number = 1, .result = "exit 1", .output = "oops", .output_length = 4};
+    const struct store_outcome outcome = {
+        .seq = seq, .state = state, .attempts = 1, .next_at_usec = 1, .attempt = &attempt};
+    struct store_sink now = {.id = 0};
+    struct store_stats stats;
+    struct store_settle settle = {.outcomes = &outcome, .n_outcomes = 1};
+    const struct store_settle *settles[] = {&settle};
+    struct store_batch batch = {.settles = settles, .n_settles = 1};
+
+    store_get_stats(rig.store, &stats);
+    if (!rig.reader || store_read_sink(rig.reader, sink->id, &now, &rig.error) < 0)
+        return;
+    settle.sink = sink->id;
+    settle.frontier = stats.head;
+    settle.delivered = (int64_t)(stats.head - now.frontier);
+    if (seq > now.frontier && state != STORE_STATE_DONE)
+        settle.delivered--;
+    else if (state == STORE_STATE_DONE && now.pending_rows + now.dead > 0)
+        settle.delivered++;
+    settle.position = "mark";
+    settle.position_length = 4;
+    if (settle.delivered >= 0)
+        note(store_commit(rig.store, &batch, &rig.error));
+}
+
+static int on_delivery(const struct delivery *delivery, void *context)
+{
+    return 0;
+}
+
+static int on_row(const struct store_row *row, void *context)
+{
+    return 0;
+}
+
+static int on_attempt(uint32_t sink, const struct store_attempt *attempt, void *context)
+{
+    return 0;
+}
+
+static int on_conflict(const struct store_conflict *conflict, void *context)
+{
+    return 0;
+}
+
+static void read_all(uint32_t sink)
+{
+    static const struct store_query queries[] = {
+        {.limit = 2, .stale = -1, .until_usec = INT64_MAX},
+        {.limit = 9, .stale = -1, .until_usec = INT64_MAX, .job_id = "job-1"},
+        {.limit = 9, .stale = 0, .until_usec = INT64_MAX, .request_id = "1a", .oldest_first = true},
+    };
+    struct store_reader *reader = rig.reader;
+    struct error *error = &rig.error;
+    struct store_sink read;
+    struct store_sink_row row;
+    struct store_stats stats;
+    uint64_t head, next;
+    int64_t received;
+
+    if (!reader)
+        return;
+    note_read(store_scan(reader, 0, SIZE_MAX, on_delivery, NULL, error));
+    note_read(store_scan_rows(reader, sink, STORE_STATE_PENDING, 0, SIZE_MAX, on_row, NULL, error));
+    note_read(store_scan_rows(reader, sink, STORE_STATE_DEAD, 0, SIZE_MAX, on_row, NULL, error));
+    note_read(store_scan_rows(reader, 9, STORE_STATE_DEAD, 0, SIZE_MAX, on_row, NULL, error));
+    note_read(store_read_sink(reader, sink, &read, error));
+    note_read(store_read_sink(reader, 9, &read, error));
+    note_read(store_read_head(reader, &head, error));
+    for (uint64_t seq = 0; seq <= 4; seq++) {
+        CLEANUP(delivery_free) struct delivery *delivery = NULL;
+
+        note_read(store_fetch(reader, seq, &delivery, error));
+        note_read(store_scan_attempts(reader, seq, on_attempt, NULL, error));
+        note_read(store_scan_conflicts(reader, seq, on_conflict, NULL, error));
+        note_read(store_read_sink_row(reader, sink, seq, &row, error));
+        note_read(store_read_sink_row(reader, 9, seq, &row, error));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
+        struct store_query query = queries[i];
+
+        note_read(store_query(reader, &query, on_delivery, NULL, &next, error));
+        query.sink = sink;
+        query.state = STORE_STATE_PENDING;
+        note_read(store_query(reader, &query, on_delivery, NULL, &next, error));
+        query.state = STORE_STATE_DEAD;
+        note_read(store_query(reader, &query, on_delivery, NULL, &next, error));
+    }
+    note_read(store_read_oldest_pending(reader, sink, &received, error));
+    note_read(store_read_oldest_pending(reader, 9, &received, error));
+    note_read(store_read_stats(reader, &stats, error));
+}
+
+static void back_up(void)
+{
+    struct store_backup *backup = NULL;
+    struct store_backup_progress progress = {0};
+    _Atomic bool cancelled = false;
+    char path[128];
+    int r;
+
+    snprintf(path, sizeof(path), "%s/copy.db", rig.folder);
+    close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    r = store_backup_begin(rig.store, path, &backup, &rig.error);
+    for (int i = 0; r == 0 && !progress.done && i < 1000; i++)
+        r = store_backup_step(backup, &progress, &rig.error);
+    note_read(r);
+    store_backup_end(backup);
+    if (r == 0)
+        note_read(store_backup_check(rig.store, path, &cancelled, &rig.error));
+    unlink(path);
+}
+
+static void prune(int64_t keep_deliveries, int64_t keep_ids)
+{
+    const struct store_retention retention = {keep_deliveries, keep_ids};
+    bool more = true;
+
+    for (int i = 0; more && i < 10; i++)
+        note(store_prune(rig.store, &retention, &more, &rig.error));
+}
+
+/* With two sinks, one of which leaves the conf while it holds something. */
+static void live_with(const struct store_sink *first, const struct store_sink *second)
+{
+    const uint32_t ids[] = {first->id, second->id};
+
+    note(store_set_active_sinks(rig.store, ids, 2, &rig.error));
+    note(store_set_active_sinks(rig.store, ids, 2, &rig.error));
+    note(store_set_paused(rig.store, first->id, true, &rig.error));
+    commit("1", NULL);
+    prune(USEC_PER_HOUR, USEC_PER_HOUR);
+    settle(first, 1, STORE_STATE_PENDING);
+    settle(second, 2, STORE_STATE_DEAD);
+    commit("2", NULL);
+    read_all(first->id);
+    read_all(second->id);
+    note(store_maintain(rig.store, true, &rig.error));
+    rig_advance(2 * USEC_PER_HOUR);
+    prune(USEC_PER_HOUR, USEC_PER_HOUR);
+    settle(first, 1, STORE_STATE_DONE);
+    settle(first, 4, STORE_STATE_PENDING);
+    settle(first, 4, STORE_STATE_DEAD);
+    settle(second, 1, STORE_STATE_DEAD);
+    read_all(first->id);
+    rig_advance(2 * USEC_PER_HOUR);
+    if (rig.backend == RIG_SQLITE)
+        back_up();
+    note(store_set_active_sinks(rig.store, ids, 1, &rig.error));
+    for (int day = 0; day < 3; day++) {
+        rig_advance(26 * USEC_PER_HOUR);
+        prune(USEC_PER_HOUR, USEC_PER_HOUR);
+        rig_advance(2 * USEC_PER_HOUR);
+        prune(USEC_PER_HOUR, USEC_PER_HOUR);
+    }
+    commit("3", NULL);
+    prune(USEC_INFINITY, USEC_INFINITY);
+    note(store_maintain(rig.store, true, &rig.error));
+}
+
+/* Returns whether all went well. */
+static void live(void)
+{
+    struct store_sink first, second;
+    int r = rig_open_error(0, &rig.store);
+
+    note_read(r);
+    if (r < 0)
+        return;
+    note_read(store_reader_open(rig.store, &rig.reader, &rig.error));
+    if (store_register_sink(rig.store, "first", &first, &rig.error) == STORE_OK &&
+        store_register_sink(rig.store, "second", &second, &rig.error) == STORE_OK &&
+        store_register_sink(rig.store, "second", &second, &rig.error) == STORE_OK)
+        live_with(&first, &second);
+    rig_close();
+}
+
+/* Nothing is refused any more. Ids may have been forgotten by then, in a life that went well. */
+static void check_after(void)
+{
+    rig_open();
+    for (uint32_t sink = 1; sink <= 2; sink++) {
+        struct store_sink read;
+
+        if (store_read_sink(rig.reader, sink, &read, NULL) == 0)
+            rig_read_sink(sink);
+    }
+    if (told.n > 0 && memcmp(told.stored[told.n - 1], "3c", 2) != 0) {
+        struct delivery delivery = rig_delivery_of(told.stored[told.n - 1], "job-2", 1, false, "");
+        struct store_append append;
+
+        RIG_OK(rig_append(&delivery, &append));
+    }
+    rig_append_new();
+}
+
+static const struct {
+    enum call call;
+    int code;
+} call_rows[] = {
+    {CALL_STEP, SQLITE_IOERR},
+    {CALL_STEP, SQLITE_NOMEM},
+    {CALL_STEP, SQLITE_CORRUPT},
+    {CALL_PREPARE, SQLITE_NOMEM},
+    {CALL_BIND, SQLITE_NOMEM},
+    {CALL_OPEN, SQLITE_CANTOPEN},
+    {CALL_EXEC, SQLITE_BUSY},
+    {CALL_EXEC, SQLITE_IOERR},
+    {CALL_CHECKPOINT, SQLITE_IOERR},
+    {CALL_CHECKPOINT, SQLITE_INTERRUPT},
+    {CALL_BACKUP, SQLITE_IOERR},
+};
+
+START_TEST(test_the_nth_call_is_refused)
+{
+    unsigned int n = 1;
+
+    dl_iterate_phdr(find_sqlite, NULL);
+    ck_assert_uint_ne(sqlite_range.end, 0);
+    for (bool hit = true; hit; n++) {
+        rig_prepare(RIG_SQLITE);
+        told = (struct told){.n = 0};
+        refusal = (struct refusal){.call = call_rows[_i].call, .code = call_rows[_i].code, .at = n};
+        live();
+        hit = refusal.hit;
+        refusal.at = 0;
+        check_after();
+        rig_stop();
+    }
+    ck_assert_uint_gt(n, 2);
+}
+END_TEST
+
+/* SQLite's own allocations are refused in the rows above: as a call that says so. */
+START_TEST(test_the_nth_allocation_is_refused)
+{
+    unsigned int n = 1;
+
+    if (!failing_malloc_works())
+        return;
+    dl_iterate_phdr(find_sqlite, NULL);
+    ck_assert_uint_ne(sqlite_range.end, 0);
+    for (bool hit = true; hit; n++) {
+        rig_prepare((enum rig_backend)_i);
+        told = (struct told){.n = 0};
+        failing_malloc_counts = is_ours;
+        failing_malloc_in = n;
+        live();
+        hit = failing_malloc_in == 0;
+        failing_malloc_in = 0;
+        if (rig.backend == RIG_SQLITE)
+            check_after();
+        rig_stop();
+    }
+    ck_assert_uint_gt(n, 50);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store_calls");
+    TCase *errors = tcase_create("errors");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_set_timeout(errors, 60);
+    tcase_add_loop_test(errors, test_the_nth_call_is_refused, 0, ARRAY_SIZE(call_rows));
+    tcase_add_loop_test(errors, test_the_nth_allocation_is_refused, 0, RIG_N_BACKENDS);
+    suite_add_tcase(suite, errors);
+
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed == 0 ? 0 : 1;
+}
