@@ -32,6 +32,7 @@
 #define RIG_TOKEN "partner-token-0123456789"
 #define RIG_SECRET "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="
 #define RIG_OTHER_SECRET "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+#define RIG_MAX_BODY 4096
 #define RIG_PATH "/callbacks/sasha-job-update"
 #define RIG_URL "https://your-app.com" RIG_PATH
 #define RIG_ID "aa-b-c-d-ee"
@@ -220,7 +221,7 @@ RIG void rig_init(struct rig *rig)
     rig->options = (struct intake_options){
         .n_listen_fds = 1,
         .workers = 2,
-        .max_body = 4096,
+        .max_body = RIG_MAX_BODY,
         .max_connections = 512,
         .header_timeout_usec = 5 * USEC_PER_SEC,
         .body_timeout_usec = 5 * USEC_PER_SEC,

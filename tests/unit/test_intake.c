@@ -141,6 +141,7 @@ START_TEST(test_refused)
     got = rig_receive(fd, false);
     ck_assert_int_eq(got.status, refused[i].want_status);
     ck_assert_int_eq(got.closed, refused[i].want_close);
+    ck_assert_int_eq(strstr(got.head, "\r\nConnection: close\r\n") != NULL, got.closed);
     if (refused[i].want_header != NULL)
         ck_assert_msg(strstr(got.head, refused[i].want_header) != NULL, "%s", got.head);
     RIG_WAIT(rig_count(&rig, refused[i].want_reason) == 1);
@@ -376,6 +377,25 @@ START_TEST(test_chunked_too_large)
 }
 END_TEST
 
+/* To the byte: the signature does not fit, which is found out once all is there. */
+START_TEST(test_chunked_of_just_max_body)
+{
+    static const char head[] = "POST " RIG_PATH " HTTP/1.1\r\nHost: x\r\n" AUTH ID SIGNATURE
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    const int size = RIG_MAX_BODY + _i;
+    char text[RIG_MAX_BODY + 64];
+    struct rig_answer got;
+    int fd = rig_connect(&rig);
+    int n = snprintf(text, sizeof(text), "%x\r\n%*s\r\n0\r\n\r\n", (unsigned int)size, size, "");
+
+    rig_send_text(fd, head);
+    rig_send(fd, text, (size_t)n);
+    got = rig_receive(fd, false);
+    ck_assert_int_eq(got.status, _i == 0 ? 401 : 413);
+    close(fd);
+}
+END_TEST
+
 /* The answer survives although the body is never read. */
 START_TEST(test_large_body_gets_its_answer)
 {
@@ -464,6 +484,7 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(limits, setup, teardown);
     tcase_add_test(limits, test_chunked_too_large);
+    tcase_add_loop_test(limits, test_chunked_of_just_max_body, 0, 2);
     tcase_add_loop_test(limits, test_large_body_gets_its_answer, 0, 2);
     tcase_add_test(limits, test_headers_beyond_memory);
     tcase_add_loop_test(limits, test_most_headers, 0, 2);

@@ -600,6 +600,8 @@ START_TEST(test_attempts_are_bounded)
         attempt.number = i;
         attempt.output_length = i < 3 * STORE_ATTEMPTS_PER_DELIVERY ? 10 : STORE_OUTPUT_MAX + 100;
         RIG_OK(rig_settle(&settle));
+        ck_assert_int_eq(store_scan_attempts(rig.reader, 1, on_last_attempt, &last, &rig.error),
+            i < STORE_ATTEMPTS_PER_DELIVERY ? i : STORE_ATTEMPTS_PER_DELIVERY);
     }
     ck_assert_int_eq(store_scan_attempts(rig.reader, 1, on_last_attempt, &last, &rig.error),
         STORE_ATTEMPTS_PER_DELIVERY);

@@ -11,41 +11,12 @@
 #include "store/backup.h"
 #include "store_rig.h"
 
+#include "caller.h"
 #include "failing_malloc.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <link.h>
 #include <sqlite3.h>
-
-/* ---- who asks ---- */
-
-static struct range {
-    uintptr_t begin, end;
-} sqlite_range;
-
-static int find_sqlite(struct dl_phdr_info *info, size_t size, void *context)
-{
-    if (!strstr(info->dlpi_name, "libsqlite3"))
-        return 0;
-    sqlite_range = (struct range){UINTPTR_MAX, 0};
-    for (size_t i = 0; i < info->dlpi_phnum; i++) {
-        uintptr_t begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-
-        if (info->dlpi_phdr[i].p_type != PT_LOAD)
-            continue;
-        if (begin < sqlite_range.begin)
-            sqlite_range.begin = begin;
-        if (begin + info->dlpi_phdr[i].p_memsz > sqlite_range.end)
-            sqlite_range.end = begin + info->dlpi_phdr[i].p_memsz;
-    }
-    return 1;
-}
-
-static bool is_ours(const void *caller)
-{
-    return (uintptr_t)caller < sqlite_range.begin || (uintptr_t)caller >= sqlite_range.end;
-}
 
 /* ---- calls that fail ---- */
 
@@ -70,7 +41,7 @@ static struct refusal {
 /* What SQLite asks of itself it does not always heed: sqlite3_exec goes by its statement. */
 static bool is_refused(enum call call, const void *caller)
 {
-    if (refusal.at == 0 || call != refusal.call || !is_ours(caller) ||
+    if (refusal.at == 0 || call != refusal.call || !caller_is_ours(caller) ||
         ++refusal.count != refusal.at)
         return false;
     refusal.hit = true;
@@ -421,8 +392,7 @@ START_TEST(test_the_nth_call_is_refused)
 {
     unsigned int n = 1;
 
-    dl_iterate_phdr(find_sqlite, NULL);
-    ck_assert_uint_ne(sqlite_range.end, 0);
+    ck_assert(caller_init("libsqlite3"));
     for (bool hit = true; hit; n++) {
         rig_prepare(RIG_SQLITE);
         told = (struct told){.n = 0};
@@ -444,12 +414,11 @@ START_TEST(test_the_nth_allocation_is_refused)
 
     if (!failing_malloc_works())
         return;
-    dl_iterate_phdr(find_sqlite, NULL);
-    ck_assert_uint_ne(sqlite_range.end, 0);
+    ck_assert(caller_init("libsqlite3"));
     for (bool hit = true; hit; n++) {
         rig_prepare((enum rig_backend)_i);
         told = (struct told){.n = 0};
-        failing_malloc_counts = is_ours;
+        failing_malloc_counts = caller_is_ours;
         failing_malloc_in = n;
         live();
         hit = failing_malloc_in == 0;

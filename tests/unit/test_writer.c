@@ -211,6 +211,24 @@ static enum store_result barrier(void)
 
 /* ---- core ---- */
 
+/* What is stored is told, be it one; a settle is not. */
+START_TEST(test_one_delivery_is_told)
+{
+    static struct test_work append, settle;
+
+    start_fake();
+    make_settle(&settle);
+    store_writer_post(writer, &settle.work);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_uint_eq(told.stored_told, 0);
+    make_append(&append, "id");
+    store_writer_post(writer, &append.work);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_uint_eq(told.stored_told, 1);
+    store_writer_stop(writer);
+}
+END_TEST
+
 START_TEST(test_what_is_posted_comes_back_once)
 {
     static struct test_work works[2000];
@@ -606,6 +624,7 @@ int main(void)
 
     tcase_set_timeout(errors, 60);
     tcase_set_timeout(threads, 100);
+    tcase_add_test(core, test_one_delivery_is_told);
     tcase_add_test(core, test_what_is_posted_comes_back_once);
     tcase_add_test(core, test_a_call_runs_between_batches);
     tcase_add_test(core, test_stop_works_off_what_waits);
