@@ -125,8 +125,8 @@ static int next_conflict(struct db *db, uint64_t seq, struct buf *buf, struct re
     secret_at = keep_column(buf, statement, 4, &secret_length);
     body_at = keep_column(buf, statement, 5, &body_length);
     is_sound = sqlite3_column_type(statement, 6) == SQLITE_NULL ||
-               checksum_bytes(buf->data + body_at, body_length) ==
-                   (uint64_t)sqlite3_column_int64(statement, 6);
+               (!buf->failed && checksum_bytes(buf->data + body_at, body_length) ==
+                                    (uint64_t)sqlite3_column_int64(statement, 6));
     rc = kept(buf, statement);
     if (rc != SQLITE_OK)
         return rc;
