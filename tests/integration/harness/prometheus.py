@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -38,6 +39,7 @@ class Prometheus:
     def __enter__(self) -> "Prometheus":
         try:
             self.address = wait_until(self._find_address, "Prometheus to listen", 60)
+            wait_until(self._is_ready, "Prometheus to be ready", 60)
         except AssertionError:
             self.close()
             raise AssertionError(self.log.read_text()[-4000:]) from None
@@ -58,6 +60,14 @@ class Prometheus:
         assert self.process.poll() is None, self.log.read_text()[-4000:]
         match = re.search(r'"Listening on" address=(\S+)', self.log.read_text())
         return match[1] if match else ""
+
+    def _is_ready(self) -> bool:
+        """It listens a while before it answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=30 * SLOWNESS):
+                return True
+        except OSError:
+            return False
 
     def get(self, path: str, **parameters: str) -> dict:
         """The data of an answer; what Prometheus calls an error fails."""
