@@ -31,8 +31,11 @@
 struct sqlite_state;
 
 /* Deliveries whose entries are frozen together. At a start so many and what came while they were
- * written are read again. */
+ * written are read again. A build for the tests of faults may make it small (-DINDEX_FREEZE=32), so
+ * that runs are written and merged all the time. */
+#ifndef INDEX_FREEZE
 #define INDEX_FREEZE 8192
+#endif
 
 #define INDEX_RUN_SHIFT 24
 
