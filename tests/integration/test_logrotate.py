@@ -43,7 +43,6 @@ def rotate(conf, daemon):
             capture_output=True, text=True, timeout=60 * SLOWNESS,
             env={"PATH": f"{bin}:/usr/sbin:/usr/bin:/bin"})
         assert (result.returncode, result.stderr) == (0, "")
-        daemon.notify.collect()  # as systemd does; nobody else reads that socket here
     return run
 
 
