@@ -308,7 +308,7 @@ static int start(struct daemon *daemon)
         sockets_log(&sockets, "listening");
         sockets_log(&admin_sockets, "admin-listening");
         if (start_stages(daemon, &sockets, &admin_sockets, &error) < 0)
-            status = EX_OSERR;
+            status = store_has_failed(daemon->store) ? EX_IOERR : EX_OSERR;
     }
     if (status != EX_OK)
         log_err("start-failed", "%s", error.text);

@@ -145,6 +145,29 @@ static int load_state(struct sqlite_store *store, struct error *error)
     return 0;
 }
 
+/* What every start needs must be sound, or the start would fail half-way. These tables are small;
+ * damage in the others is met where it is read. */
+static int check_small_tables(struct db *db, struct error *error)
+{
+    static const char *const tables[] = {"sinks", "marks", "store"};
+    char sql[64], got[64];
+
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+        int r;
+
+        snprintf(sql, sizeof(sql), "PRAGMA integrity_check(%s)", tables[i]);
+        r = db_pragma(db, sql, got, sizeof(got), error);
+        if (r < 0)
+            return r;
+        if (strcmp(got, "ok") != 0)
+            return error_set(error, EBADMSG,
+                "the store is damaged: its table %s is; restore a backup, or move the store away "
+                "to begin anew",
+                tables[i]);
+    }
+    return 0;
+}
+
 /* A sink that is ahead of the newest delivery would take what comes next for settled. No store of
  * ours says so; one that lost its last pages does. */
 static int check_sinks(struct sqlite_store *store, struct error *error)
@@ -157,8 +180,9 @@ static int check_sinks(struct sqlite_store *store, struct error *error)
         return db_errno(db, rc, error, "read how far the sinks are");
     if (n > 0)
         return error_set(error, EBADMSG,
-            "the store is damaged: %" PRId64 " sinks are ahead of its newest delivery, %" PRIu64, n,
-            store->now.head);
+            "the store is damaged: %" PRId64 " sinks are ahead of its newest delivery, %" PRIu64
+            "; restore a backup, or move the store away to begin anew",
+            n, store->now.head);
     return 0;
 }
 
@@ -212,7 +236,8 @@ static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *
         r = open_database(store, error);
     }
     if (r < 0 || (r = heal(store, error)) < 0 || (r = sync_directory(store, error)) < 0 ||
-        (r = load_state(store, error)) < 0 || (r = check_sinks(store, error)) < 0)
+        (r = check_small_tables(&store->db, error)) < 0 || (r = load_state(store, error)) < 0 ||
+        (r = check_sinks(store, error)) < 0)
         return r;
     wal_watch(store);
     if (store->disk.reserve.held > store->disk.reserve.want)
@@ -225,8 +250,6 @@ static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *
 static const char *advice(int r)
 {
     switch (r) {
-    case -EBADMSG:
-        return "; restore a backup, or move it and its -wal away to begin anew";
     case -EIO:
         return "; see what the kernel says of the disk, or restore a backup";
     case -ENOSPC:

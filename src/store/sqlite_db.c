@@ -177,14 +177,23 @@ static int code_errno(int rc)
     }
 }
 
+/* What an operator can do about it, where the code alone tells. */
+static const char *advice(int code)
+{
+    return code == EBADMSG ? "; restore a backup, or move the store away to begin anew" : "";
+}
+
 static void describe(struct db *db, int rc, struct error *error, const char *what)
 {
     int system_errno = db->handle ? sqlite3_system_errno(db->handle) : 0;
+    /* With others it is of an earlier call. */
+    bool is_of_system = code_errno(rc) != EBUSY && code_errno(rc) != EBADMSG;
 
-    if (system_errno != 0 && (rc & 0xff) != SQLITE_BUSY)
+    if (system_errno != 0 && is_of_system)
         error_errno(error, system_errno, "cannot %s: %s (%d)", what, sqlite3_errstr(rc), rc);
     else
-        error_set(error, code_errno(rc), "cannot %s: %s (%d)", what, sqlite3_errstr(rc), rc);
+        error_set(error, code_errno(rc), "cannot %s: %s (%d)%s", what, sqlite3_errstr(rc), rc,
+            advice(code_errno(rc)));
     if (error)
         error->code = code_errno(rc);
 }
