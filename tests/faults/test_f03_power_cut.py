@@ -9,6 +9,7 @@ files, each job's file at its newest state, an intact database, a start within t
 
 That such a laboratory can find anything is shown by three faults that it has to find."""
 
+import platform
 import random
 import tempfile
 from collections import Counter
@@ -19,6 +20,9 @@ from harness.conf import Conf
 from harness.daemon import Daemon
 from lab import disk, power
 from lab.plan import count, note
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the recorder goes by the "
+                                "system call numbers of x86-64")
 
 #: Each recording is cut so often.
 CUTS_OF_A_RECORDING = 100
