@@ -47,8 +47,8 @@ def live(rig: Rig, place: Place) -> int:
     wait_until(lambda: is_over(rig) or daemon.notify.count("READY"), "ready or dead")
     before = place.archive.lines()
     for size in SIZES:
-        if is_over(rig) or place.hand.deliver(size=size) is None:
-            break
+        if is_over(rig) or place.hand.deliver(size=size) != 202:
+            break  # it is over, or must soon be by itself
     else:
         if "archive" in rig.conf.sinks:
             wait_until(lambda: is_over(rig) or place.archive.lines() >= before + len(SIZES),
