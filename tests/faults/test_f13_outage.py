@@ -3,7 +3,7 @@ folder is gone, a hook that cannot do its work. The fourth is not disturbed; whe
 gets all that it missed, once and in order, and nothing died."""
 
 from harness.sinks import SyslogServer, read_ids
-from harness.stored import query
+from harness.stored import HEAD, query
 from harness.wait import Stopwatch, pause, wait_until
 from lab import ledger
 from lab.plan import count, note
@@ -16,10 +16,10 @@ RATE = 100
 
 
 def pending(rig, sink):
-    return query(rig.conf.store["path"], """
-        SELECT (SELECT coalesce(max(seq), 0) FROM ids) - frontier
+    return query(rig.conf.store["path"], f"""
+        SELECT head - frontier
              + (SELECT count(*) FROM progress WHERE sink = sinks.id AND state = 0)
-        FROM sinks WHERE name = ?""", sink)[0][0]
+        FROM sinks, {HEAD} WHERE name = ?""", sink)[0][0]
 
 
 def test_outage(rig):

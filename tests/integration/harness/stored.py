@@ -13,16 +13,19 @@ def query(path: Path, sql: str, *values: object) -> List[Tuple[Any, ...]]:
         return reader.execute(sql, values).fetchall()
 
 
+#: The seq of the newest delivery, as a table of one row.
+HEAD = """(SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), pruned_through) AS head
+             FROM store)"""
+
 #: Guarantee G5, from the rows: head - start + requeued = delivered + filtered + dropped + dead +
 #: pending (store.h). What is above the frontier is pending without a row.
-SUMS = """
+SUMS = f"""
 SELECT sinks.name,
        head - start + requeued AS due,
        delivered + filtered + dropped
          + (SELECT count(*) FROM progress WHERE sink = sinks.id AND state IN (0, 2))
          + (head - frontier) AS accounted
-FROM sinks, (SELECT max(coalesce((SELECT max(seq) FROM deliveries), 0), pruned_through) AS head
-             FROM store)
+FROM sinks, {HEAD}
 """
 
 
