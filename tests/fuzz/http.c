@@ -279,13 +279,22 @@ static int is_method(const char *at, const char *end, const char *method)
     return (size_t)(end - at) == strlen(method) && memcmp(at, method, strlen(method)) == 0;
 }
 
+/* At the empty line that ends a head, or what libmicrohttpd cannot be told from taking for one: a
+ * line that begins with a colon and ends in a bare line feed (see head.h). Its end, or NULL. */
+static const char *skip_head_end(const char *at, const char *end)
+{
+    if (end - at >= 2 && ((at[0] == '\r' && at[1] == '\n') || (at[0] == ':' && at[1] == '\n')))
+        return at + 2;
+    return NULL;
+}
+
 /* One message from `at`; its end, or NULL where it is not beyond doubt, not whole, or where chunks
  * follow: those are the last of their connection, whatever their end. *ret_head_is_good tells that
  * at least its head is. */
 static const char *read_message(const char *at, const char *end, int *ret_head_is_good)
 {
     struct reading reading = {.length = -1};
-    const char *line, *method, *target;
+    const char *line, *method, *target, *body;
     int needs_body;
 
     *ret_head_is_good = 0;
@@ -309,12 +318,14 @@ static const char *read_message(const char *at, const char *end, int *ret_head_i
     if (!reading.is_1_0 && (line - at != 8 || memcmp(at, "HTTP/1.1", 8) != 0))
         return NULL;
 
-    for (at = line + 2; (line = line_end(at, end)) && line != at; at = line + 2)
-        if (!read_field(at, line, &reading))
+    for (at = line + 2; !(body = skip_head_end(at, end)); at = line + 2) {
+        line = line_end(at, end);
+        if (!line || !read_field(at, line, &reading))
             return NULL;
-    if (!line || reading.hosts > 1 || (!reading.is_1_0 && reading.hosts == 0) || reading.types > 1)
+    }
+    if (reading.hosts > 1 || (!reading.is_1_0 && reading.hosts == 0) || reading.types > 1)
         return NULL;
-    at = line + 2;
+    at = body;
     if (reading.chunked && (reading.length >= 0 || reading.is_1_0))
         return NULL;
     if (needs_body && !reading.chunked && reading.length < 0)
