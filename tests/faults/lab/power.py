@@ -273,10 +273,26 @@ TURNS = {disk.ANSWER, disk.SYNC_BEGIN, disk.SYNC_END, disk.FOLDER_BEGIN, disk.FO
 
 
 def places(recording: Recording, n: int, chance: random.Random) -> List[int]:
-    """Where to cut, in order: after so many events. Half of them anywhere, half at turns."""
-    turns = [place for place, event in enumerate(recording.events) if event.kind in TURNS]
-    return sorted(chance.choice(turns) + chance.randint(0, 1) if chance.random() < 0.5
-                  else chance.randint(0, len(recording.events)) for _ in range(n))
+    """Where to cut, in order: after so many events. Two of five anywhere, two at turns, one within a
+    checkpoint, which is rare and short."""
+    turns, checkpoints = [], []
+    databases = set()
+    for place, event in enumerate(recording.events):
+        if event.kind == disk.CREATE and event.data.endswith(b"/deliveries.db"):
+            databases.add(event.number)
+        if event.kind in TURNS:
+            turns.append(place)
+        elif event.kind == disk.WRITE and event.number in databases:
+            checkpoints.append(place + 1)
+
+    def choose() -> int:
+        kind = chance.random()
+        if kind < 0.2 and checkpoints:
+            return chance.choice(checkpoints)
+        if kind < 0.6:
+            return chance.choice(turns) + chance.randint(0, 1)
+        return chance.randint(0, len(recording.events))
+    return sorted(choose() for _ in range(n))
 
 
 def hours_at(recording: Recording, place: int) -> int:
