@@ -264,7 +264,7 @@ static int prune_step(struct sqlite_store *store, const struct store_retention *
 {
     struct db *db = &store->db;
     int64_t now = store->time.real_usec;
-    struct sqlite_mark for_deliveries, for_ids;
+    struct sqlite_mark for_deliveries = {0}, for_ids = {0};
     uint64_t settled = 0;
     int rc = read_settled(store, &settled);
 
