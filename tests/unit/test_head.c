@@ -136,11 +136,31 @@ START_TEST(test_find)
 }
 END_TEST
 
+/* By the whole name: one as long as a name that counts is another. */
+START_TEST(test_find_whole_names)
+{
+    struct head head = {.n_fields = 3};
+    struct verify_head found;
+
+    head.fields[0] = (struct framing_header){"Authorizatiom", 13, "a", 1};
+    head.fields[1] = (struct framing_header){"aUTHORIZATION", 13, "b", 1};
+    head.fields[2] = (struct framing_header){"Authorization", 13, NULL, 0};
+    head_find(&head, &found);
+    ck_assert_uint_eq(found.authorization.count, 2);
+    ck_assert_str_eq(found.authorization.value, "b");
+    ck_assert_uint_eq(found.request_id.count, 0);
+    head.fields[1] = head.fields[2];
+    head_find(&head, &found);
+    ck_assert_str_eq(found.authorization.value, "");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("head");
     TCase *core = tcase_create("core"), *errors = tcase_create("errors");
 
+    tcase_add_test(core, test_find_whole_names);
     tcase_add_loop_test(core, test_heads, 0, (int)(sizeof(heads) / sizeof(heads[0])));
     tcase_add_test(core, test_find);
     suite_add_tcase(s, core);

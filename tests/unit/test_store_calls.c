@@ -17,6 +17,9 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 
 /* ---- calls that fail ---- */
 
@@ -28,6 +31,7 @@ enum call {
     CALL_EXEC,
     CALL_CHECKPOINT,
     CALL_BACKUP,
+    CALL_SYSTEM, /* of the kernel, about the files beside the database */
 };
 
 static struct refusal {
@@ -86,7 +90,18 @@ REFUSABLE(CALL_BACKUP, sqlite3_backup *, sqlite3_backup_init,
 REFUSABLE(CALL_BACKUP, int, sqlite3_backup_step, (sqlite3_backup * backup, int pages),
     (backup, pages), refusal.code)
 
-/* Syncs are not what is tested here, and there are many. */
+#define SYSTEM(name, parameters, arguments) \
+    REFUSABLE(CALL_SYSTEM, int, name, parameters, arguments, (errno = refusal.code, -1))
+
+SYSTEM(statvfs, (const char *path, struct statvfs *disk), (path, disk))
+SYSTEM(lstat, (const char *path, struct stat *status), (path, status))
+SYSTEM(stat, (const char *path, struct stat *status), (path, status))
+SYSTEM(fchmod, (int fd, mode_t mode), (fd, mode))
+SYSTEM(flock, (int fd, int operation), (fd, operation))
+SYSTEM(truncate, (const char *path, off_t size), (path, size))
+SYSTEM(fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
+
+/* Syncs are not done, for there are many; only refused. */
 int fdatasync(int fd)
 {
     return 0;
@@ -94,7 +109,10 @@ int fdatasync(int fd)
 
 int fsync(int fd)
 {
-    return 0;
+    if (!is_refused(CALL_SYSTEM, __builtin_return_address(0)))
+        return 0;
+    errno = refusal.code;
+    return -1;
 }
 
 /* ---- a life ---- */
@@ -220,6 +238,26 @@ static int on_conflict(const struct store_conflict *conflict, void *context)
     return 0;
 }
 
+/* The walks that stop at once. */
+static int stop_at_row(const struct store_row *row, void *context)
+{
+    return 1;
+}
+
+static int stop_at_conflict(const struct store_conflict *conflict, void *context)
+{
+    return 1;
+}
+
+static void read_a_little(uint32_t sink)
+{
+    if (!rig.reader)
+        return;
+    note_read(store_scan_rows(
+        rig.reader, sink, STORE_STATE_PENDING, 0, SIZE_MAX, stop_at_row, NULL, &rig.error));
+    note_read(store_scan_conflicts(rig.reader, 1, stop_at_conflict, NULL, &rig.error));
+}
+
 static void read_all(uint32_t sink)
 {
     static const struct store_query queries[] = {
@@ -310,6 +348,7 @@ static void live_with(const struct store_sink *first, const struct store_sink *s
     settle(first, 1, STORE_STATE_PENDING);
     settle(second, 2, STORE_STATE_DEAD);
     commit("2", NULL);
+    read_a_little(first->id);
     read_all(first->id);
     read_all(second->id);
     note(store_maintain(rig.store, true, &rig.error));
@@ -385,6 +424,10 @@ static const struct {
     {CALL_EXEC, SQLITE_IOERR},
     {CALL_CHECKPOINT, SQLITE_IOERR},
     {CALL_CHECKPOINT, SQLITE_INTERRUPT},
+    {CALL_SYSTEM, EIO, 0},
+    {CALL_SYSTEM, EINTR, 0},
+    {CALL_SYSTEM, ENOSPC, 0},
+    {CALL_SYSTEM, EOPNOTSUPP, 0},
     {CALL_BACKUP, SQLITE_IOERR},
 };
 
@@ -395,6 +438,7 @@ START_TEST(test_the_nth_call_is_refused)
     ck_assert(caller_init("libsqlite3"));
     for (bool hit = true; hit; n += 1 + call_rows[_i].skip) {
         rig_prepare(RIG_SQLITE);
+        rig.reserve = 256 << 10;
         told = (struct told){.n = 0};
         refusal = (struct refusal){.call = call_rows[_i].call, .code = call_rows[_i].code, .at = n};
         live();
@@ -431,6 +475,68 @@ START_TEST(test_the_nth_allocation_is_refused)
 }
 END_TEST
 
+/* Rows that a disk has damaged, or somebody edited: each is found out where it is met. */
+static const struct {
+    const char *sql;
+    bool opens;
+} damages[] = {
+    {"DELETE FROM store", false},
+    {"UPDATE sinks SET position = zeroblob(65)", true},
+    {"UPDATE progress SET state = 7", true},
+    {"UPDATE progress SET state = -1", true},
+    {"DELETE FROM sinks", true},
+    {"UPDATE deliveries SET id_digest = x'00', job_id = '', type = ''", true},
+};
+
+START_TEST(test_damaged_rows)
+{
+    struct store_sink sink = {.id = 1};
+    sqlite3 *handle;
+    int r;
+
+    rig_prepare(RIG_SQLITE);
+    rig_open();
+    rig_append_many(3);
+    sink = rig_register("sink");
+    rig_append_many(3);
+    rig_outcome(sink.id, 5, 1, 5, STORE_STATE_PENDING);
+    rig_close();
+    ck_assert_int_eq(sqlite3_open(rig.path, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(handle, damages[_i].sql, NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_close(handle), SQLITE_OK);
+
+    r = rig_open_error(0, &rig.store);
+    ck_assert_int_eq(r == 0, damages[_i].opens);
+    if (r == 0) {
+        const struct store_outcome outcome = {.seq = 5, .state = STORE_STATE_DONE};
+        const struct store_settle settle = {
+            .sink = sink.id, .delivered = 1, .outcomes = &outcome, .n_outcomes = 1};
+
+        ck_assert_int_eq(store_reader_open(rig.store, &rig.reader, &rig.error), 0);
+        told = (struct told){.n = 0};
+        read_all(sink.id);
+        if (!strstr(damages[_i].sql, "position") && !strstr(damages[_i].sql, "deliveries"))
+            ck_assert_int_eq(rig_settle(&settle), STORE_FAILED);
+    }
+    rig_stop();
+}
+END_TEST
+
+/* Whoever does not want to know why passes no error. */
+START_TEST(test_no_error_wanted)
+{
+    const struct store_options nowhere = {"/nowhere/at/all.db", &rig.clock, 0, 0};
+    const struct store_options options = {rig.path, &rig.clock, 0, 0};
+    struct store *store = NULL;
+
+    rig_prepare(RIG_SQLITE);
+    ck_assert_int_lt(store_open_sqlite(&nowhere, &store, NULL), 0);
+    ck_assert_int_eq(store_open_sqlite(&options, &store, NULL), 0);
+    store_close(store);
+    rig_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store_calls");
@@ -442,6 +548,8 @@ int main(void)
     tcase_set_timeout(errors, 60);
     tcase_add_loop_test(errors, test_the_nth_call_is_refused, 0, ARRAY_SIZE(call_rows));
     tcase_add_loop_test(errors, test_the_nth_allocation_is_refused, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(errors, test_damaged_rows, 0, ARRAY_SIZE(damages));
+    tcase_add_test(errors, test_no_error_wanted);
     suite_add_tcase(suite, errors);
 
     runner = srunner_create(suite);
