@@ -10,9 +10,9 @@
  * the end of the head. head_is_whole checks that by arithmetic on addresses; no memory is read. It
  * is what lets framing_check trust the lengths it is given.
  *
- * One oddity does not show: to libmicrohttpd a line of a colon and a bare LF ends the head as an
- * empty one would, and leaves the same bytes behind. A proxy that writes the head anew passes on no
- * such line, and what comes directly is one message to nobody but us.
+ * Two oddities do not show, because they leave the same bytes behind: a NUL before a bare LF, which
+ * is taken for a CRLF, and a line of a colon and a bare LF, which ends the head as an empty one
+ * would. A proxy that writes the head anew passes on neither.
  *
  * libmicrohttpd 1.x refuses these oddities itself and lays the head out in its own way: there the
  * check is off (head_layout_is_known).

@@ -181,13 +181,20 @@ static void serve(const uint8_t *data, size_t size, size_t step, struct outcome 
 
 /* ---- the reader that takes it word for word ---- */
 
-/* The end of a line that ends in CRLF and holds no other CR, LF or NUL; NULL: in doubt. */
+/* CRLF, or what leaves the same bytes behind in libmicrohttpd: a NUL and a line feed (see head.h).
+ */
+static int is_line_end(const char *at, const char *end)
+{
+    return end - at >= 2 && (at[0] == '\r' || at[0] == '\0') && at[1] == '\n';
+}
+
+/* The end of a line that holds no other CR, LF or NUL; NULL: in doubt. */
 static const char *line_end(const char *at, const char *end)
 {
     for (; at < end; at++) {
-        if (*at == '\r')
-            return at + 1 < end && at[1] == '\n' ? at : NULL;
-        if (*at == '\n' || *at == '\0')
+        if (is_line_end(at, end))
+            return at;
+        if (*at == '\r' || *at == '\n' || *at == '\0')
             return NULL;
     }
     return NULL;
@@ -279,11 +286,11 @@ static int is_method(const char *at, const char *end, const char *method)
     return (size_t)(end - at) == strlen(method) && memcmp(at, method, strlen(method)) == 0;
 }
 
-/* At the empty line that ends a head, or what libmicrohttpd cannot be told from taking for one: a
- * line that begins with a colon and ends in a bare line feed (see head.h). Its end, or NULL. */
+/* At the empty line that ends a head, or a colon and a line feed, which leave the same bytes
+ * behind. Its end, or NULL. */
 static const char *skip_head_end(const char *at, const char *end)
 {
-    if (end - at >= 2 && ((at[0] == '\r' && at[1] == '\n') || (at[0] == ':' && at[1] == '\n')))
+    if (is_line_end(at, end) || (end - at >= 2 && at[0] == ':' && at[1] == '\n'))
         return at + 2;
     return NULL;
 }
