@@ -11,8 +11,10 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void shell(const char *sql)
@@ -104,6 +106,32 @@ START_TEST(test_one_process_at_a_time)
     rig_append_new(); /* and the first goes on */
     rig_close();
     rig_open();
+    rig_stop();
+}
+END_TEST
+
+/* What a daemon that was killed while it started a hook leaves behind: a child with its
+ * descriptors, for a moment. */
+START_TEST(test_a_lock_that_is_held_for_a_moment_is_waited_for)
+{
+    char lock_path[128];
+    pid_t child;
+    int fd;
+
+    rig_start(RIG_SQLITE);
+    rig_close();
+    snprintf(lock_path, sizeof(lock_path), "%s.lock", rig.path);
+    fd = open(lock_path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
+    child = fork();
+    if (child == 0) {
+        nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        _exit(0);
+    }
+    close(fd);
+    rig_open();
+    ck_assert_int_eq(waitpid(child, NULL, 0), child);
     rig_stop();
 }
 END_TEST
@@ -772,6 +800,7 @@ int main(void)
     tcase_add_test(limits, test_the_wal_has_a_limit);
     tcase_add_test(limits, test_below_the_floor);
     tcase_add_test(errors, test_one_process_at_a_time);
+    tcase_add_test(errors, test_a_lock_that_is_held_for_a_moment_is_waited_for);
     tcase_add_loop_test(errors, test_refused, 0, (int)ARRAY_SIZE(refused_rows));
     tcase_add_test(errors, test_a_reader_keeps_open_from_bringing_the_wal_home);
     tcase_add_test(errors, test_a_damaged_conflict_is_never_returned);
