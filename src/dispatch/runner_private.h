@@ -37,6 +37,11 @@ enum {
 /* Reading the store, or memory, failed: try again after this. */
 #define TROUBLE_USEC (250 * USEC_PER_MSEC)
 
+/* How long outcomes may wait for company, and how many are enough of it. After a crash in that time
+ * a hook runs again that had ended. */
+#define OUTCOMES_USEC (5 * USEC_PER_MSEC)
+#define OUTCOMES_MANY 32
+
 /* How long the counting of filtered deliveries may wait for company. */
 #define PROGRESS_USEC USEC_PER_SEC
 
@@ -161,6 +166,7 @@ struct runner {
     bool mark_sent;
     int64_t settle_at; /* after a refusal */
     unsigned int settle_failures;
+    int64_t outcomes_at; /* when outcomes are due; 0: there are none */
     int64_t progress_at; /* when counting alone is due; 0: nothing to count */
     bool store_failed;
 };

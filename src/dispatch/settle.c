@@ -26,6 +26,7 @@ void settle_init(struct runner *runner, const struct store_sink *state)
     runner->settle_at = 0;
     runner->settle_failures = 0;
     runner->progress_at = 0;
+    runner->outcomes_at = 0;
     runner->give_up_at = 0;
 }
 
@@ -170,10 +171,27 @@ static void post(struct runner *runner, bool spill)
     };
     runner->settling = true;
     runner->progress_at = 0;
+    runner->outcomes_at = 0;
     store_writer_post(runner->writer, &runner->settle);
 }
 
-/* Whether counting what was filtered out is due; it may wait a little for company. */
+/* Whether outcomes are due. Nobody waits for them, and each commit costs a sync, so that a few wait
+ * for company. */
+static bool outcomes_are_due(struct runner *runner, bool all)
+{
+    int64_t now = runner_now(runner);
+
+    if (runner->queue.n_dirty == 0 && !settle_wants_position(runner))
+        return false;
+    if (runner->outcomes_at == 0)
+        runner->outcomes_at = now + OUTCOMES_USEC;
+    if (all || runner->queue.n_dirty >= OUTCOMES_MANY || now >= runner->outcomes_at)
+        return true;
+    runner_wake_at(runner, runner->outcomes_at);
+    return false;
+}
+
+/* Whether counting what was filtered out is due; it may wait longer. */
 static bool progress_is_due(struct runner *runner, bool all)
 {
     int64_t now = runner_now(runner);
@@ -194,8 +212,7 @@ void settle_step(struct runner *runner, bool all)
 
     if (runner->settling || runner->store_failed)
         return;
-    if (!spill && runner->queue.n_dirty == 0 && !settle_wants_position(runner) &&
-        !progress_is_due(runner, all))
+    if (!spill && !outcomes_are_due(runner, all) && !progress_is_due(runner, all))
         return;
     if (runner_now(runner) < runner->settle_at) {
         runner_wake_at(runner, runner->settle_at);
