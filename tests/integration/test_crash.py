@@ -33,7 +33,9 @@ def test_a_lost_row_does_not_stop_the_others(conf, daemon):
     daemon.start()
     wait_until(lambda: hook.note()[-1] == "6", "the last delivery")
     assert "4" not in hook.note() and "5" in hook.note()
-    assert [event["level"] for event in daemon.events("deliveries-missing")] == ["err"]
+    # The other sink may have been done with it before the kill, or not.
+    missing = [event for event in daemon.events("deliveries-missing") if event["sink"] == "seen"]
+    assert [event["level"] for event in missing] == ["err"]
 
 
 def test_nothing_acknowledged_is_lost(conf, daemon):
