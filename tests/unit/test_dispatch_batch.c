@@ -216,6 +216,42 @@ START_TEST(test_the_newest_of_a_long_file_count)
 }
 END_TEST
 
+static _Atomic bool reading_fails;
+
+/* Beyond the first chunk. */
+static ssize_t scan(struct store_reader *reader, uint64_t after, size_t limit, store_delivery_fn fn,
+    void *context, struct error *error)
+{
+    if (reading_fails && after >= 512)
+        return error_set(error, EIO, "cannot be read for now");
+    return rig_real_reader_ops->scan(reader, after, limit, fn, context, error);
+}
+
+/* While a line that was found is not in the queue yet, the old position still covers it: a crash
+ * would lose the knowledge of it with the new one. */
+START_TEST(test_the_position_waits_for_what_was_found)
+{
+    make_batch_sink(a, 16);
+    a->ops.has_position = true;
+    rig_start(sinks, 1);
+    rig_stop(0);
+    rig_send_many("j", 600);
+    a->mark_length = 4;
+    a->found[0] = 599;
+    a->n_found = 1;
+    reading_fails = true;
+    rig_reader_ops.scan = scan;
+    rig_start(sinks, 1);
+    RIG_WAIT(rig_state(a).delivered == 512);
+    ck_assert_uint_eq(rig_state(a).position_length, 0);
+    reading_fails = false;
+    RIG_WAIT(rig_state(a).delivered == 600);
+    RIG_WAIT(rig_state(a).position_length > 0);
+    ck_assert_uint_eq(fake_times(a, 598), 1);
+    ck_assert_uint_eq(fake_times(a, 599), 0);
+}
+END_TEST
+
 /* Whether a found line is that of a replay can be told beyond the mark only. */
 START_TEST(test_a_replay_is_found_beyond_the_mark_only)
 {
@@ -257,6 +293,7 @@ int main(void)
     tcase_add_test(batches, test_what_was_written_before_a_crash);
     tcase_add_test(batches, test_lines_of_another_store_are_no_deliveries);
     tcase_add_test(batches, test_the_newest_of_a_long_file_count);
+    tcase_add_test(batches, test_the_position_waits_for_what_was_found);
     tcase_add_loop_test(batches, test_a_replay_is_found_beyond_the_mark_only, 0, 2);
     tcase_add_test(batches, test_without_a_mark_rows_are_no_lines);
     suite_add_tcase(suite, batches);

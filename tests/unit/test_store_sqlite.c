@@ -776,6 +776,31 @@ START_TEST(test_below_the_floor)
 }
 END_TEST
 
+/* Be it the first after those that the index has on disk. */
+START_TEST(test_every_id_is_known_after_a_restart)
+{
+    static const char *const ids[] = {"first", "second", "third"};
+    struct store_append append;
+
+    rig_start(RIG_SQLITE);
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        struct delivery delivery = rig_delivery(ids[i]);
+
+        RIG_OK(rig_append(&delivery, &append));
+        ck_assert_int_eq(append.verdict, STORE_VERDICT_STORED);
+        rig_close();
+        rig_open();
+        for (size_t j = 0; j <= i; j++) {
+            delivery = rig_delivery(ids[j]);
+            RIG_OK(rig_append(&delivery, &append));
+            ck_assert_int_eq(append.verdict, STORE_VERDICT_DUPLICATE);
+            ck_assert_uint_eq(append.seq, j + 1);
+        }
+    }
+    rig_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store_sqlite");
@@ -786,6 +811,7 @@ int main(void)
 
     tcase_set_timeout(limits, 120);
     tcase_set_timeout(errors, 30);
+    tcase_add_test(core, test_every_id_is_known_after_a_restart);
     tcase_add_test(core, test_commits_are_durable_by_the_pragmas);
     tcase_add_loop_test(core, test_modes_whatever_the_umask, 0, 2);
     tcase_add_test(core, test_what_was_committed_survives_a_kill);
