@@ -179,6 +179,10 @@ static enum MHD_Result serve(const struct http_host *host, struct http_request *
         call_fail(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
     else
         is_good = collect_params(mhd, &call);
+    if (is_good && route_is_action(request->route) && host->is_ending) {
+        call_fail(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "the daemon is stopping");
+        is_good = false;
+    }
     if (is_good && route_is_action(request->route)) {
         call.reader = NULL;
         request->errand = (struct errand){.route = request->route, .call = call};

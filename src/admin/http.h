@@ -37,6 +37,7 @@ struct http_host {
     struct store_reader *reader;
     const struct peer *peer;
     struct errands *errands;
+    bool is_ending; /* the listener: nothing is given to the errands any more */
 };
 
 /* One step of libmicrohttpd's access handler. *ret_answered tells that an answer was queued. When

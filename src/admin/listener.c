@@ -148,7 +148,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     struct listener *listener = context;
     struct connection *connection = connection_of(mhd);
     const struct http_host host = {
-        listener->admin, listener->reader, &connection->peer, listener->errands};
+        .admin = listener->admin,
+        .reader = listener->reader,
+        .peer = &connection->peer,
+        .errands = listener->errands,
+        .is_ending = atomic_load(&listener->stopping),
+    };
     const bool is_first = !connection->request.has_begun;
     bool is_answered;
     enum MHD_Result result;
@@ -328,7 +333,8 @@ static void *run(void *context)
     struct listener *listener = context;
 
     admin_sample_if_due(listener->admin, listener->reader); /* what was dead before is no news */
-    /* What was given away must be back before the library is stopped, and is answered. */
+    /* What was given away must be back before the library is stopped, and is answered. No more is
+     * given away, lest those who keep asking keep the daemon. */
     while (!atomic_load(&listener->stopping) || listener->n_away > 0)
         turn(listener);
     return NULL;

@@ -754,6 +754,49 @@ START_TEST(test_stop_while_an_action_waits)
 }
 END_TEST
 
+static void *stop(void *context)
+{
+    admin_stop(TAKE(admin));
+    return NULL;
+}
+
+/* Asks until one is answered, which before the stop none is; returns that one's status. */
+static int ask_until_answered(void)
+{
+    int fds[20], status = 0;
+    size_t n = 0;
+
+    while (status == 0 && n < ARRAY_SIZE(fds)) {
+        struct pollfd wait = {.fd = fds[n++] = connect_unix(), .events = POLLIN};
+
+        send_text(wait.fd, RETRY);
+        if (poll(&wait, 1, 500) == 1) {
+            ck_assert_int_gt(read(wait.fd, answer, sizeof(answer) - 1), 0);
+            status = status_of(answer);
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        close(fds[i]);
+    return status;
+}
+
+/* Those who keep asking do not keep the daemon. */
+START_TEST(test_stop_takes_no_more_actions)
+{
+    int fd = connect_unix();
+    pthread_t thread;
+
+    fake.hangs = true;
+    send_text(fd, RETRY);
+    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    ck_assert_int_eq(pthread_create(&thread, NULL, stop, NULL), 0);
+    ck_assert_int_eq(ask_until_answered(), 503);
+    fake.hangs = false;
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status_of(read_answer(fd)), 200);
+}
+END_TEST
+
 START_TEST(test_connection_serves_many_requests)
 {
     int fd = connect_unix();
@@ -804,6 +847,7 @@ int main(void)
     tcase_add_test(limits, test_slow_clients_make_room);
     tcase_add_test(limits, test_actions_that_wait_hold_up_nobody_who_looks);
     tcase_add_test(limits, test_stop_while_an_action_waits);
+    tcase_add_test(limits, test_stop_takes_no_more_actions);
     tcase_add_test(limits, test_connection_serves_many_requests);
     suite_add_tcase(s, limits);
     tcase_add_checked_fixture(errors, setup, teardown);
