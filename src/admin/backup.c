@@ -26,13 +26,14 @@ struct backup {
     struct store_writer *writer;
     const struct clock *clock;
     _Atomic bool cancelled;
-    struct backup_path path; /* the thread's, while there is one */
-    int fd;
+    pthread_mutex_t start_lock; /* before `lock`; held while a start looks at the disk */
+    pthread_t thread;           /* this and the next: under it */
+    bool has_thread;            /* to be joined */
+    struct backup_path path;    /* the thread's, while there is one; else under it */
+    int fd;                     /* the same */
 
-    pthread_mutex_t lock; /* a leaf; protects the rest */
+    pthread_mutex_t lock; /* a leaf, and never held for long: whoever looks takes it */
     struct backup_report report;
-    pthread_t thread;
-    bool has_thread; /* to be joined */
 };
 
 /* ---- what is known of it ---- */
@@ -219,7 +220,7 @@ static void *run(void *context)
 
 /* ---- start, cancel, end ---- */
 
-/* Under the lock. */
+/* Under the start lock, as the next. */
 static int start_thread(struct backup *backup, struct error *error)
 {
     sigset_t all, before;
@@ -236,14 +237,27 @@ static int start_thread(struct backup *backup, struct error *error)
     return 0;
 }
 
-/* Under the lock. */
+static void set_report(struct backup *backup, enum backup_state state, const char *file)
+{
+    struct backup_report report = {.state = state};
+
+    if (state == BACKUP_RUNNING)
+        report.started_at_usec = clock_realtime(backup->clock);
+    (void)snprintf(report.file, sizeof(report.file), "%s", file);
+    pthread_mutex_lock(&backup->lock);
+    backup->report = report;
+    pthread_mutex_unlock(&backup->lock);
+}
+
 static int start(
     struct backup *backup, const char *path, const char *store_path, struct error *error)
 {
+    struct backup_report before;
     int r;
 
-    if (is_under_way(backup->report.state))
-        return error_set(error, EBUSY, "a backup to %s is being made", backup->report.file);
+    backup_get(backup, &before);
+    if (is_under_way(before.state))
+        return error_set(error, EBUSY, "a backup to %s is being made", before.file);
     if (backup->has_thread)
         pthread_join(backup->thread, NULL); /* it has given its report and does nothing more */
     backup->has_thread = false;
@@ -251,12 +265,10 @@ static int start(
         (r = backup_path_create(&backup->path, &backup->fd, error)) < 0)
         return r;
     backup->cancelled = false;
-    backup->report = (struct backup_report){
-        .state = BACKUP_RUNNING, .started_at_usec = clock_realtime(backup->clock)};
-    strcpy(backup->report.file, backup->path.final);
+    set_report(backup, BACKUP_RUNNING, backup->path.final);
     r = start_thread(backup, error);
     if (r < 0) {
-        backup->report = (struct backup_report){.state = BACKUP_NONE};
+        set_report(backup, BACKUP_NONE, "");
         backup_path_remove(&backup->path);
         close(TAKE_FD(backup->fd));
     }
@@ -268,9 +280,9 @@ int backup_start(
 {
     int r;
 
-    pthread_mutex_lock(&backup->lock);
+    pthread_mutex_lock(&backup->start_lock);
     r = start(backup, path, store_path, error);
-    pthread_mutex_unlock(&backup->lock);
+    pthread_mutex_unlock(&backup->start_lock);
     return r;
 }
 
@@ -290,6 +302,7 @@ struct backup *backup_new(
     backup->writer = writer;
     backup->clock = clock;
     backup->fd = -1;
+    pthread_mutex_init(&backup->start_lock, NULL);
     pthread_mutex_init(&backup->lock, NULL);
     return backup;
 }
@@ -302,5 +315,6 @@ void backup_free(struct backup *backup)
     if (backup->has_thread)
         pthread_join(backup->thread, NULL);
     pthread_mutex_destroy(&backup->lock);
+    pthread_mutex_destroy(&backup->start_lock);
     free(backup);
 }

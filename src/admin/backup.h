@@ -7,7 +7,7 @@
  * copied so far, and in the end has the copy read and checked. Only then the file gets its name: a
  * backup that has its name is whole, sound and on the disk. Until then it is called <name>.part,
  * and goes away when the backup fails, is cancelled, or the daemon stops. Nothing that exists is
- * ever written over, but for a .part that an earlier daemon left.
+ * ever written over or removed, a .part that a crash left included.
  *
  * Threads: new and free belong to one; the others may be called from any.
  */

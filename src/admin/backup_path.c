@@ -2,8 +2,9 @@
  * Where a backup may go, and how it gets its name. See backup_path.h.
  *
  * Whoever may ask for a backup chooses a path that the daemon's user writes to, so what exists is
- * never touched, and a name that SQLite would take for a part of the live store is refused: a file
- * called <store>-journal beside it would be played back into it at the next open.
+ * never touched, a .part included, which may be anybody's, and a name that SQLite would take for a
+ * part of the live store is refused: a file called <store>-journal beside it would be played back
+ * into it at the next open.
  */
 
 #include "admin/backup_path.h"
@@ -81,12 +82,13 @@ int backup_path_find(
 int backup_path_create(const struct backup_path *path, int *ret_fd, struct error *error)
 {
     CLEANUP(close) int fd = -1;
-    struct stat status;
 
-    /* One backup is made at a time, so what is there was left by a daemon that was killed. */
-    if (lstat(path->part, &status) == 0 && S_ISREG(status.st_mode))
-        (void)unlink(path->part);
     fd = open(path->part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
+    if (fd < 0 && errno == EEXIST)
+        return error_set(error, EEXIST,
+            "%s exists; if no other backup is being made it was cut short by a crash: remove it, "
+            "or choose another name",
+            path->part);
     if (fd < 0)
         return error_errno(error, errno, "cannot make %s", path->part);
     if (fchmod(fd, FILE_MODE) < 0) {
@@ -104,8 +106,12 @@ static int rename_to_new(const char *from, const char *to)
 
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
         return 0;
-    /* Some file systems only know the other kind. */
+    /* Some file systems only know the other kind (NFS), and some of those no links (VFAT). */
     if (errno != EINVAL)
+        return -errno;
+    if (link(from, to) == 0)
+        return unlink(from) < 0 ? -errno : 0;
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
         return -errno;
     if (lstat(to, &status) == 0)
         return -EEXIST;
@@ -119,7 +125,10 @@ int backup_path_finish(const struct backup_path *path, struct error *error)
     if (r < 0)
         return error_errno(error, -r, "cannot give the backup its name %s", path->final);
     r = fd_sync_parent(path->final);
-    return r < 0 ? error_errno(error, -r, "cannot sync the folder of %s", path->final) : 0;
+    if (r == 0)
+        return 0;
+    (void)unlink(path->final); /* what has its name is on the disk */
+    return error_errno(error, -r, "cannot sync the folder of %s", path->final);
 }
 
 void backup_path_remove(const struct backup_path *path)

@@ -7,17 +7,60 @@
 
 #include "admin_fakes.h"
 
+#include <errno.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static char folder[] = "/tmp/test-backup-XXXXXX";
 static char store_path[96], path[96], part[112];
 static struct backup *backup;
 static struct error error;
 
+/* ---- a file system that is away, or knows less than others, or has failed ---- */
+
+static bool is_away, is_plain, is_broken;
+static sem_t asked, back;
+
+char *realpath(const char *restrict name, char *restrict resolved)
+{
+    ck_assert_ptr_null(resolved);
+    if (is_away) {
+        sem_post(&asked);
+        sem_wait(&back);
+    }
+    return canonicalize_file_name(name);
+}
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags)
+{
+    if (is_plain) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+int fsync(int fd)
+{
+    struct stat status;
+
+    if (is_broken && fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* ---- */
+
 static void setup(void)
 {
+    is_away = is_plain = is_broken = false;
     fake_reset();
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -74,7 +117,6 @@ START_TEST(test_done)
     struct stat status;
 
     umask(0077);
-    write_file(part); /* an earlier daemon was killed */
     ck_assert_msg(backup_start(backup, path, store_path, &error) == 0, "%s", error.text);
     report = wait_for_end();
     ck_assert_int_eq(report.state, BACKUP_DONE);
@@ -128,6 +170,69 @@ START_TEST(test_the_end_of_the_daemon_cancels)
 }
 END_TEST
 
+static void *begin(void *context)
+{
+    static struct error why;
+
+    *(int *)context = backup_start(backup, path, store_path, &why);
+    return NULL;
+}
+
+/* A backup to a disk that hangs must not hang those who look. */
+START_TEST(test_a_start_that_waits_holds_up_nobody_who_looks)
+{
+    struct backup_report report;
+    pthread_t thread;
+    int got = 1;
+
+    ck_assert_int_eq(sem_init(&asked, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&back, 0, 0), 0);
+    is_away = true;
+    ck_assert_int_eq(pthread_create(&thread, NULL, begin, &got), 0);
+    sem_wait(&asked);
+    backup_get(backup, &report);
+    ck_assert_int_eq(report.state, BACKUP_NONE);
+    sem_post(&back);
+    sem_post(&back);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(got, 0);
+    ck_assert_int_eq(wait_for_end().state, BACKUP_DONE);
+}
+END_TEST
+
+START_TEST(test_a_file_system_without_noreplace)
+{
+    is_plain = true;
+    ck_assert_int_eq(backup_start(backup, path, store_path, &error), 0);
+    ck_assert_int_eq(wait_for_end().state, BACKUP_DONE);
+    ck_assert(exists(path) && !exists(part));
+}
+END_TEST
+
+START_TEST(test_what_is_not_on_the_disk_has_no_name)
+{
+    is_broken = true;
+    ck_assert_int_eq(backup_start(backup, path, store_path, &error), 0);
+    ck_assert_int_eq(wait_for_end().state, BACKUP_FAILED);
+    ck_assert(!exists(part) && !exists(path));
+}
+END_TEST
+
+/* It may be another daemon's, which is at it, or anybody's; it may be the store. */
+START_TEST(test_a_part_that_exists_stays)
+{
+    const bool is_store = _i == 0;
+    struct stat status;
+
+    write_file(part);
+    ck_assert_int_eq(backup_start(backup, path, is_store ? part : store_path, &error), -EEXIST);
+    ck_assert_msg(strstr(error.text, "copy.db.part exists") != NULL, "%s", error.text);
+    ck_assert_int_eq(stat(part, &status), 0);
+    ck_assert_int_eq(status.st_size, 4);
+    ck_assert(!exists(path));
+}
+END_TEST
+
 START_TEST(test_failures)
 {
     const bool at_begin = _i == 0;
@@ -150,6 +255,7 @@ START_TEST(test_a_name_that_was_taken_meanwhile_stays)
 {
     struct stat status;
 
+    is_plain = _i == 1;
     fake.backup_steps = 1000000000;
     ck_assert_int_eq(backup_start(backup, path, store_path, &error), 0);
     write_file(path);
@@ -211,8 +317,12 @@ int main(void)
     tcase_add_test(core, test_one_after_another);
     tcase_add_test(core, test_cancelled);
     tcase_add_test(core, test_the_end_of_the_daemon_cancels);
+    tcase_add_test(core, test_a_file_system_without_noreplace);
     tcase_add_loop_test(errors, test_failures, 0, 2);
-    tcase_add_test(errors, test_a_name_that_was_taken_meanwhile_stays);
+    tcase_add_loop_test(errors, test_a_name_that_was_taken_meanwhile_stays, 0, 2);
+    tcase_add_test(errors, test_a_start_that_waits_holds_up_nobody_who_looks);
+    tcase_add_test(errors, test_what_is_not_on_the_disk_has_no_name);
+    tcase_add_loop_test(errors, test_a_part_that_exists_stays, 0, 2);
     tcase_add_loop_test(errors, test_unfit, 0, (int)ARRAY_SIZE(unfit));
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, errors);
