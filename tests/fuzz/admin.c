@@ -76,37 +76,6 @@ void backup_free(struct backup *backup)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static const char *const tokens[] = {"a-token"};
-    static const char *const sources[] = {"file:/t"};
-    static const char *const names[] = {"current"};
-    static const char *const ids[] = {NULL};
-    static const char *const listening[] = {"127.0.0.1:8480"};
-    static const struct verify_secret_options secrets[] = {
-        {.name = "current", .key = {.length = 32}}};
-    static const struct verify_endpoint_options rules[] = {{.name = "main",
-        .public_url = "https://x/y",
-        .path = "/y",
-        .tokens = tokens,
-        .n_tokens = 1,
-        .secrets = secrets,
-        .n_secrets = 1}};
-    static const struct verify_options verify = {rules, 1};
-    static const struct admin_endpoint endpoints[] = {{.name = "main",
-        .public_url = "https://x/y",
-        .token_sources = sources,
-        .n_tokens = 1,
-        .secret_names = names,
-        .secret_ids = ids,
-        .n_secrets = 1}};
-    static const struct admin_view view = {.config_file = "/etc/c",
-        .store_path = "/s",
-        .listen = listening,
-        .n_listen = 1,
-        .max_connections = 1024,
-        .endpoints = endpoints,
-        .n_endpoints = 1,
-        .verify = &verify};
-
     log_init(LOG_LEVEL_ERR, LOG_FORMAT_TEXT);
     fake_reset();
     fake.has_refused = true;
@@ -114,7 +83,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     pthread_mutex_init(&admin.history_lock, NULL);
     admin.options =
         (struct admin_options){.retention = {.keep_deliveries_usec = 5}, .clock = &fake_clock};
-    admin.view = view_new(&view, NULL);
+    admin.view = view_new(&fake_view, NULL);
     admin.history = history_new();
     FUZZ_CHECK(admin.view && admin.history);
     return 0;

@@ -25,6 +25,41 @@
 #define FAKE_NOW (INT64_C(1767225600) * USEC_PER_SEC) /* 2026-01-01T00:00:00Z */
 #define FAKE_SINK 7                                   /* its id in the store */
 
+/* ---- what the daemon tells of its conf ---- */
+
+static const char *const fake_tokens[] = {"a-token"};
+static const char *const fake_sources[] = {"file:/t"};
+static const char *const fake_names[] = {"current"};
+static const char *const fake_ids[] = {NULL};
+static const char *const fake_listening[] = {"127.0.0.1:8480"};
+static const struct verify_secret_options fake_secrets[] = {
+    {.name = "current", .key = {.length = 32}}};
+static const struct verify_endpoint_options fake_rules[] = {{.name = "main",
+    .public_url = "https://x/y",
+    .path = "/y",
+    .tokens = fake_tokens,
+    .n_tokens = 1,
+    .secrets = fake_secrets,
+    .n_secrets = 1}};
+static const struct verify_options fake_verify = {fake_rules, 1};
+static const struct admin_endpoint fake_endpoints[] = {{.name = "main",
+    .public_url = "https://x/y",
+    .token_sources = fake_sources,
+    .n_tokens = 1,
+    .secret_names = fake_names,
+    .secret_ids = fake_ids,
+    .n_secrets = 1}};
+static const struct admin_view fake_view = {.config_file = "/etc/c",
+    .store_path = "/s",
+    .listen = fake_listening,
+    .n_listen = 1,
+    .max_connections = 1024,
+    .endpoints = fake_endpoints,
+    .n_endpoints = 1,
+    .verify = &fake_verify};
+
+/* ---- what the stages answer ---- */
+
 static struct fake {
     pthread_mutex_t lock;
     _Atomic int64_t realtime, monotonic;

@@ -27,38 +27,6 @@ static char path[64];
 static in_port_t port;
 static struct admin *admin;
 
-/* ---- the view ---- */
-
-static const char *const tokens[] = {"a-token"};
-static const char *const sources[] = {"file:/t"};
-static const char *const names[] = {"current"};
-static const char *const ids[] = {NULL};
-static const char *const listening[] = {"127.0.0.1:8480"};
-static const struct verify_secret_options secrets[] = {{.name = "current", .key = {.length = 32}}};
-static const struct verify_endpoint_options rules[] = {{.name = "main",
-    .public_url = "https://x/y",
-    .path = "/y",
-    .tokens = tokens,
-    .n_tokens = 1,
-    .secrets = secrets,
-    .n_secrets = 1}};
-static const struct verify_options verify = {rules, 1};
-static const struct admin_endpoint endpoints[] = {{.name = "main",
-    .public_url = "https://x/y",
-    .token_sources = sources,
-    .n_tokens = 1,
-    .secret_names = names,
-    .secret_ids = ids,
-    .n_secrets = 1}};
-static const struct admin_view view = {.config_file = "/etc/c",
-    .store_path = "/s",
-    .listen = listening,
-    .n_listen = 1,
-    .max_connections = 1024,
-    .endpoints = endpoints,
-    .n_endpoints = 1,
-    .verify = &verify};
-
 static void setup(void)
 {
     struct error error = ERROR_INIT;
@@ -79,7 +47,7 @@ static void setup(void)
         .n_listen_fds = 2,
         .retention = {.keep_deliveries_usec = 5},
         .clock = &fake_clock,
-        .view = &view,
+        .view = &fake_view,
     };
     ck_assert_msg(admin_start(&options, &admin, &error) == 0, "%s", error.text);
 }
@@ -507,8 +475,8 @@ END_TEST
 
 START_TEST(test_reload)
 {
-    const struct admin_endpoint changed[] = {endpoints[0], endpoints[0]};
-    struct admin_view new_view = view;
+    const struct admin_endpoint changed[] = {fake_endpoints[0], fake_endpoints[0]};
+    struct admin_view new_view = fake_view;
     struct admin_change *change = NULL;
     struct error error = ERROR_INIT;
     const char *got;
@@ -732,6 +700,13 @@ START_TEST(test_actions_that_wait_hold_up_nobody_who_looks)
 }
 END_TEST
 
+static void begin_to_wait(int fd)
+{
+    fake.hangs = true;
+    send_text(fd, RETRY);
+    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+}
+
 static void *let_go(void *context)
 {
     (void)poll(NULL, 0, 50);
@@ -744,9 +719,7 @@ START_TEST(test_stop_while_an_action_waits)
     int fd = connect_unix();
     pthread_t thread;
 
-    fake.hangs = true;
-    send_text(fd, RETRY);
-    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    begin_to_wait(fd);
     ck_assert_int_eq(pthread_create(&thread, NULL, let_go, NULL), 0);
     admin_stop(TAKE(admin));
     pthread_join(thread, NULL);
@@ -786,9 +759,7 @@ START_TEST(test_stop_takes_no_more_actions)
     int fd = connect_unix();
     pthread_t thread;
 
-    fake.hangs = true;
-    send_text(fd, RETRY);
-    ck_assert_int_eq(status_of(ask("GET", "/healthz", "")), 200);
+    begin_to_wait(fd);
     ck_assert_int_eq(pthread_create(&thread, NULL, stop, NULL), 0);
     ck_assert_int_eq(ask_until_answered(), 503);
     fake.hangs = false;
