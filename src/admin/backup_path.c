@@ -44,16 +44,34 @@ static int resolve(const char *text, char resolved[static PATH_MAX], struct erro
     return 0;
 }
 
+/* By what they are, for a bind mount gives a folder a second name. Both paths are resolved. */
+static bool is_same_folder(const char *path, const char *other)
+{
+    const char *const paths[] = {path, other};
+    struct stat status[2];
+    char folder[PATH_MAX];
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        (void)snprintf(
+            folder, sizeof(folder), "%.*s/", (int)(strrchr(paths[i], '/') - paths[i]), paths[i]);
+        if (stat(folder, &status[i]) < 0)
+            return false;
+    }
+    return status[0].st_dev == status[1].st_dev && status[0].st_ino == status[1].st_ino;
+}
+
 /* Whether `path` is the store's file or one that is, or may come to be, beside it: SQLite's
  * (-wal, -shm, -journal) and the store's own. */
 static bool is_of_store(const char *path, const char *store)
 {
-    size_t length = strlen(store);
-    const char *end = path + length;
+    const char *name = strrchr(path, '/') + 1, *store_name = strrchr(store, '/') + 1;
+    size_t length = strlen(store_name);
+    const char *end = name + length;
 
-    return strncmp(path, store, length) == 0 &&
+    return strncmp(name, store_name, length) == 0 &&
            (*end == '\0' || *end == '-' || strcmp(end, ".lock") == 0 ||
-               strcmp(end, ".reserve") == 0);
+               strcmp(end, ".reserve") == 0) &&
+           is_same_folder(path, store);
 }
 
 int backup_path_find(

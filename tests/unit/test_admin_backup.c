@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -301,6 +303,23 @@ START_TEST(test_unfit)
 }
 END_TEST
 
+START_TEST(test_a_folder_by_another_name)
+{
+    char other[64], name[112];
+
+    snprintf(other, sizeof(other), "%s/other", folder);
+    snprintf(name, sizeof(name), "%s/deliveries.db-journal", other);
+    ck_assert_int_eq(mkdir(other, 0700), 0);
+    if (unshare(CLONE_NEWNS) < 0)
+        return; /* only root may */
+    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount(folder, other, NULL, MS_BIND, NULL), 0);
+    ck_assert_int_eq(backup_start(backup, name, store_path, &error), -EINVAL);
+    ck_assert_msg(strstr(error.text, "the store's own") != NULL, "%s", error.text);
+    ck_assert_int_eq(umount(other), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("admin_backup");
@@ -323,6 +342,7 @@ int main(void)
     tcase_add_test(errors, test_a_start_that_waits_holds_up_nobody_who_looks);
     tcase_add_test(errors, test_what_is_not_on_the_disk_has_no_name);
     tcase_add_loop_test(errors, test_a_part_that_exists_stays, 0, 2);
+    tcase_add_test(errors, test_a_folder_by_another_name);
     tcase_add_loop_test(errors, test_unfit, 0, (int)ARRAY_SIZE(unfit));
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, errors);
