@@ -84,9 +84,25 @@ static int cancel(struct client *client, struct client_answer *answer, struct er
     return status;
 }
 
+/* The daemon tells of its last backup only, which may be another by now, or none. */
+static int check_is_ours(
+    const struct client_answer *answer, const char *started_at, struct error *error)
+{
+    const char *text = field_text(answer->root, "started_at");
+
+    if (text && started_at && strcmp(text, started_at) == 0)
+        return EX_OK;
+    error_set(error, ESTALE,
+        "the daemon was started again, or makes another backup by now; how this one ended is in "
+        "its log");
+    return CTL_REFUSED;
+}
+
 static int wait_for_end(struct client *client, struct client_answer *answer, struct error *error)
 {
     const struct timespec pause = {.tv_nsec = ASK_USEC * 1000};
+    const char *begun = field_text(answer->root, "started_at");
+    CLEANUP(free) char *started_at = begun ? strdup(begun) : NULL;
     bool shows = terminal_shows_progress(), is_cancelled = false;
     int status = EX_OK;
 
@@ -100,6 +116,8 @@ static int wait_for_end(struct client *client, struct client_answer *answer, str
         } else {
             status = client_get(client, "/v1/backup", answer, error);
         }
+        if (status == EX_OK)
+            status = check_is_ours(answer, started_at, error);
     }
     if (shows)
         fprintf(stderr, "\r\033[K");

@@ -160,6 +160,17 @@ def test_a_daemon_that_fails_it(admin):
     assert told == "sasha-callbackctl backup: no backup was made: the copy is damaged\n"
 
 
+@pytest.mark.parametrize("state, started_at", [("done", "2026-11-22T09:00:00Z"), ("none", None)])
+def test_another_is_not_taken_for_it(admin, state, started_at):
+    """Nor is the silence of a daemon that was started again."""
+    process = start(admin)
+    wait_until(lambda: len(admin.requests) >= 1, "the tool to wait", 20)
+    admin.backup.update(state=state, started_at=started_at)
+    out, told = process.communicate(timeout=60 * SLOWNESS)
+    assert (process.returncode, out) == (1, "")
+    assert "makes another backup by now" in told
+
+
 def test_usage(admin):
     for arguments in ([], ["a", "b"]):
         result = subprocess.run([str(CTL), "backup", *arguments], capture_output=True, text=True,
