@@ -312,8 +312,8 @@ START_TEST(test_a_folder_by_another_name)
     ck_assert_int_eq(mkdir(other, 0700), 0);
     if (unshare(CLONE_NEWNS) < 0)
         return; /* only root may */
-    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-    ck_assert_int_eq(mount(folder, other, NULL, MS_BIND, NULL), 0);
+    ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount(folder, other, "none", MS_BIND, NULL), 0);
     ck_assert_int_eq(backup_start(backup, name, store_path, &error), -EINVAL);
     ck_assert_msg(strstr(error.text, "the store's own") != NULL, "%s", error.text);
     ck_assert_int_eq(umount(other), 0);
