@@ -2,6 +2,7 @@
 leave nothing behind and leak no secret. A conftest.py imports them by name."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from .canary import find_leaks
 from .conf import Conf
 from .daemon import Daemon
+
+# A shell starts what runs in the background with SIGINT ignored, and that is handed on to every
+# program; those of the tests must have it, to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True, hookwrapper=True)
