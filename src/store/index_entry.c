@@ -99,10 +99,15 @@ int index_key_compare(const struct index_key *a, const struct index_key *b)
 int index_entry_compare(const struct index_entry *a, const struct index_entry *b)
 {
     int by_key = index_key_compare(&a->key, &b->key);
+    int by_kind = compare(index_entry_kind(a), index_entry_kind(b));
     int64_t rank_a = (int64_t)a->data[0], rank_b = (int64_t)b->data[0];
 
     if (by_key != 0)
         return by_key;
+    if (by_kind != 0)
+        return by_kind;
+    if (index_entry_kind(a) == INDEX_ID)
+        return compare(b->tag, a->tag);
     if (rank_a != rank_b)
         return rank_a > rank_b ? -1 : 1;
     return compare(a->tag, b->tag);

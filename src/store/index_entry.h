@@ -58,7 +58,8 @@ bool index_entry_terminal(const struct index_entry *entry);
 
 int index_key_compare(const struct index_key *a, const struct index_key *b);
 
-/* By key; of one key the newest Job first, and a final one before one that is not. */
+/* By key, then kind. Of an id the latest first: one that was forgotten and came again has two
+ * entries for a while. Of a job the newest first, and a final one before one that is not. */
 int index_entry_compare(const struct index_entry *a, const struct index_entry *b);
 
 /* ---- blocks ---- */

@@ -79,6 +79,32 @@ START_TEST(test_order_puts_the_newest_of_a_job_first)
 }
 END_TEST
 
+/* An id that was forgotten and came again has two entries until the first is left out. */
+START_TEST(test_the_latest_of_an_id_is_found)
+{
+    struct delivery delivery = delivery_of(7, "job", 0);
+    struct index_entry first = index_entry_of_id(&delivery, 1);
+    struct index_entry again = index_entry_of_id(&delivery, 2);
+    struct index_entry other;
+    struct index_recent recent;
+    struct index_frozen frozen;
+
+    delivery.body_digest = digest_of(_i);
+    other = index_entry_of_id(&delivery, 3);
+    ck_assert_int_eq(index_recent_init(&recent, 3), 0);
+    index_recent_add(&recent, &first);
+    index_recent_add(&recent, &again);
+    ck_assert_int_lt(index_entry_compare(&again, &first), 0);
+    ck_assert_int_lt(index_entry_compare(&other, &again), 0);
+    index_recent_add(&recent, &other);
+    ck_assert_uint_eq(index_entry_seq(index_recent_find(&recent, &first.key, INDEX_ID)), 3);
+    ck_assert_int_eq(index_recent_freeze(&recent, &frozen), 0);
+    ck_assert_uint_eq(index_entry_seq(index_frozen_find(&frozen, &first.key, INDEX_ID)), 3);
+    index_frozen_done(&frozen);
+    index_recent_done(&recent);
+}
+END_TEST
+
 /* ---- blocks ---- */
 
 static size_t make_entries(struct index_entry *entries, size_t n)
@@ -317,6 +343,7 @@ int main(void)
 
     tcase_add_test(core, test_an_entry_says_what_went_in);
     tcase_add_test(core, test_order_puts_the_newest_of_a_job_first);
+    tcase_add_loop_test(core, test_the_latest_of_an_id_is_found, 0, 8);
     tcase_add_loop_test(core, test_a_block_comes_back, 0, 4);
     tcase_add_test(core, test_a_summary_lets_few_strangers_pass);
     tcase_add_test(core, test_what_is_taken_back_was_never_there);
