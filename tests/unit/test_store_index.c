@@ -320,6 +320,40 @@ START_TEST(test_what_is_forgotten_is_new_and_its_room_comes_back)
 }
 END_TEST
 
+/* By its latest delivery, `seq`, wherever the entries of both are. */
+static void want_known_as(const struct delivery *delivery, uint64_t seq)
+{
+    struct index_found found;
+    bool is_new;
+
+    ck_assert_int_eq(index_find_id(&ix, database(), &state, delivery, &is_new, &found), SQLITE_OK);
+    ck_assert(!is_new);
+    ck_assert_uint_eq(found.seq, seq);
+}
+
+START_TEST(test_an_id_that_comes_again_after_it_was_forgotten_is_known)
+{
+    char job_id[16];
+    struct delivery delivery = delivery_of(5, job_id);
+    uint64_t again;
+
+    start();
+    add_to(INDEX_FREEZE);
+    ck_assert_ptr_nonnull(ix.frozen.entries);
+    state.forgotten_through = 5;
+    want_new(5);
+    again = ++state.head;
+    index_add(&ix, &delivery, again);
+    index_committed(&ix, again);
+    want_known_as(&delivery, again);
+    work_off();
+    want_known_as(&delivery, again);
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    want_known_as(&delivery, again);
+    stop();
+}
+END_TEST
+
 /* ---- damage ---- */
 
 static void damage(const char *sql)
@@ -581,6 +615,7 @@ int main(void)
     tcase_add_test(core, test_all_is_found_at_every_size);
     tcase_add_test(core, test_runs_survive_a_restart_at_any_moment);
     tcase_add_test(core, test_what_is_forgotten_is_new_and_its_room_comes_back);
+    tcase_add_test(core, test_an_id_that_comes_again_after_it_was_forgotten_is_known);
     tcase_add_test(core, test_a_job_is_found_in_every_part);
     tcase_add_test(core, test_copies_and_late_ones_are_known_after_flush_and_restart);
     tcase_add_test(core, test_another_job_of_the_same_hash_makes_none_stale);
