@@ -472,11 +472,13 @@ static struct scan_member *find_member(
 }
 
 /* By which name members of the object that follows are wanted; only those of the whole object have
- * such members. */
+ * such members. No name is "": that is the whole object. */
 static const char *find_object(
     const struct scanner *scanner, const char *object, const struct name *name)
 {
-    for (size_t i = 0; *object == '\0' && i < scanner->n_members; i++)
+    if (*object != '\0' || name->length == 0)
+        return NULL;
+    for (size_t i = 0; i < scanner->n_members; i++)
         if (is_name(name, scanner->members[i].object))
             return scanner->members[i].object;
     return NULL;

@@ -113,6 +113,7 @@ static const char *const accepted[] = {
     /* fields that only look like ours */
     WITH("\"Job_id\":5,\"record\":{\"job_id\":7,\"error\":1}"),
     WITH("\"\":\"\""),
+    WITH("\"\":{\"job_id\":5,\"error\":1}"),
     /* brackets and escapes inside strings do not nest */
     WITH("\"s\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\""),
     WITH("\"s\":\"\\\\\\\"{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{\""),
@@ -126,6 +127,24 @@ START_TEST(test_accepted)
     ck_assert_msg(
         parse_text(accepted[_i], &job, &why) == JOB_OK, "%s: %s", accepted[_i], why ? why : "-");
     ck_assert_ptr_nonnull(job);
+}
+END_TEST
+
+/* An object whose name is empty is one of many, and not the Job. */
+START_TEST(test_fields_are_those_of_the_job_itself)
+{
+    CLEANUP(job_free) struct job *job = NULL, *none = NULL;
+    const char *why = NULL;
+
+    ck_assert_int_eq(
+        parse_text(WITH("\"\":{\"job_id\":\"inner\",\"output_url\":\"inner\",\"error\":"
+                        "{\"code\":\"inner\"}}"),
+            &job, &why),
+        JOB_OK);
+    ck_assert_str_eq(job->job_id, "1234567890");
+    ck_assert_ptr_null(job->output_url);
+    ck_assert_ptr_null(job->error_code);
+    ck_assert_int_eq(parse_text("{\"\":{" REQUIRED "}}", &none, &why), JOB_MALFORMED);
 }
 END_TEST
 
@@ -467,6 +486,7 @@ int main(void)
     tcase_add_test(core, test_published_example);
     tcase_add_test(core, test_all_fields);
     tcase_add_test(core, test_terminal);
+    tcase_add_test(core, test_fields_are_those_of_the_job_itself);
     tcase_add_test(core, test_unknown_values);
     tcase_add_loop_test(core, test_accepted, 0, ARRAY_SIZE(accepted));
     tcase_add_test(core, test_free_null);
