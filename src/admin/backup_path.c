@@ -80,6 +80,7 @@ int backup_path_find(
     struct backup_path path;
     char store[PATH_MAX];
     struct stat status;
+    size_t length;
     int r;
 
     if ((r = resolve(text, path.final, error)) < 0 || (r = resolve(store_path, store, error)) < 0)
@@ -91,8 +92,9 @@ int backup_path_find(
         return error_set(error, EEXIST, "%s exists, and nothing is written over", text);
     if (errno != ENOENT)
         return error_errno(error, errno, "%s", text);
-    strcpy(path.part, path.final);
-    strcat(path.part, PART);
+    length = strlen(path.final);
+    memcpy(path.part, path.final, length);
+    memcpy(path.part + length, PART, sizeof(PART));
     *ret_path = path;
     return 0;
 }

@@ -111,7 +111,7 @@ static int read_size(struct sqlite_backup *backup, uint64_t *ret_bytes, struct e
 
     if (r < 0)
         return r;
-    backup->page_size = atoi(text);
+    backup->page_size = (int)strtol(text, NULL, 10);
     r = db_pragma(&backup->from->db, "PRAGMA page_count", text, sizeof(text), error);
     if (r < 0)
         return r;
@@ -213,7 +213,7 @@ static char *immutable_uri(const char *path)
     to += sprintf(to, "file:");
     for (; *path != '\0'; path++)
         to += sprintf(to, strchr(plain, *path) ? "%c" : "%%%02X", (unsigned char)*path);
-    strcpy(to, tail);
+    memcpy(to, tail, sizeof(tail));
     return uri;
 }
 

@@ -79,7 +79,13 @@ class Bystander:
         return [each.request_id for each in self.tries if each.status == 202]
 
     def p99(self, since: float, until: float) -> float:
-        """Seconds of what was accepted, begun within that time."""
+        """Seconds of what was accepted, begun within that time. Of the 99th percentiles of its three
+        thirds the middle one: harm lasts, a stall of the machine does not."""
+        third = (until - since) / 3
+        return sorted(self._p99_of(since + i * third, since + (i + 1) * third)
+                      for i in range(3))[1]
+
+    def _p99_of(self, since: float, until: float) -> float:
         values = sorted(each.seconds for each in self.tries
                         if since <= each.at < until and each.status == 202)
         assert values, "not one callback was accepted"
