@@ -50,7 +50,8 @@ static bool ends_with(const char *text, size_t length, const char *end, size_t e
 
 /* Whether a proxy that adds or strips a prefix, or respells paths, may have made one of the other.
  */
-static bool is_akin(const struct verify_endpoint_options *endpoint, const struct explain_target *t)
+static bool is_akin(const struct verify_endpoint_options *endpoint, const struct explain_target *t,
+    struct explain_report *report)
 {
     struct explain_target public = explain_target_split(endpoint->public_url);
     struct explain_variants spellings = {.rows = NULL};
@@ -60,6 +61,7 @@ static bool is_akin(const struct verify_endpoint_options *endpoint, const struct
     explain_paths_respell(&spellings, endpoint->path, strlen(endpoint->path));
     akin = !explain_variants_add(&spellings, t->path, t->path_length, "", "%s", "") &&
            !spellings.failed;
+    report->failed |= spellings.failed;
     explain_variants_done(&spellings);
     return akin ||
            (public.path_length == t->path_length &&
@@ -83,7 +85,7 @@ static int choose_endpoint(struct explain *explain, const char *name, struct err
     if (name)
         return error_set(error, ENOENT, "there is no endpoint \"%s\"", name);
     for (size_t i = 0; i < options->n_endpoints && !explain->endpoint; i++) {
-        if (is_akin(&options->endpoints[i], &target))
+        if (is_akin(&options->endpoints[i], &target, explain->report))
             explain->endpoint = &options->endpoints[i];
     }
     if (!explain->endpoint && options->n_endpoints == 1)
@@ -116,7 +118,7 @@ static void check_path(struct explain *explain)
     EXPLAIN_FAIL(explain, "path", REASON_PATH,
         "\"%s\" is not the path of endpoint \"%s\", which is \"%s\"", path, endpoint->name,
         endpoint->path);
-    if (is_akin(endpoint, &target))
+    if (is_akin(endpoint, &target, explain->report))
         explain_report_find(explain->report,
             "the path came in as \"%s\": if the proxy strips or adds a prefix or respells the "
             "path, "

@@ -116,8 +116,7 @@ static void add_with_newline(
 {
     char line[EXPLAIN_KEY_TEXT_SIZE + 1];
 
-    if (length >= sizeof(line))
-        return;
+    ASSERT(length < sizeof(line));
     memcpy(line, text, length);
     line[length] = '\n';
     add_key(reader, line, length + 1, WITH_NEWLINE, reading);

@@ -1,14 +1,15 @@
 #pragma once
 
 /*
- * Makes the n-th allocation of the calling thread fail, once.
+ * Makes the n-th allocation of the calling thread fail, once, and counts what is not given back.
  *
- * Include from one .c of a test executable: it replaces malloc, calloc and realloc by ones that
- * count and then go to glibc's. The sanitizers and valgrind bring their own, so there nothing
+ * Include from one .c of a test executable: it replaces malloc, calloc, realloc and free by ones
+ * that count and then go to glibc's. The sanitizers and valgrind bring their own, so there nothing
  * fails: ask failing_malloc_works() first.
  */
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -32,11 +33,15 @@ static _Thread_local volatile unsigned failing_malloc_in;
 /* Whose allocations count, by the place they come from; NULL: everybody's. */
 static bool (*failing_malloc_counts)(const void *caller);
 
+/* Allocations of the whole process that were not freed yet; always 0 where nothing fails. */
+static atomic_long failing_malloc_live;
+
 #if FAILING_MALLOC
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *memory, size_t size);
+void __libc_free(void *memory);
 
 static int failing_malloc_now(const void *caller)
 {
@@ -47,20 +52,41 @@ static int failing_malloc_now(const void *caller)
     return 1;
 }
 
+static void *failing_malloc_count(void *memory)
+{
+    failing_malloc_live += memory != NULL;
+    return memory;
+}
+
 /* Not inlined, here and below: valgrind redirects calls. */
 __attribute__((noinline)) void *malloc(size_t size)
 {
-    return failing_malloc_now(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+    if (failing_malloc_now(__builtin_return_address(0)))
+        return NULL;
+    return failing_malloc_count(__libc_malloc(size));
 }
 
 __attribute__((noinline)) void *calloc(size_t count, size_t size)
 {
-    return failing_malloc_now(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
+    if (failing_malloc_now(__builtin_return_address(0)))
+        return NULL;
+    return failing_malloc_count(__libc_calloc(count, size));
 }
 
 __attribute__((noinline)) void *realloc(void *memory, size_t size)
 {
-    return failing_malloc_now(__builtin_return_address(0)) ? NULL : __libc_realloc(memory, size);
+    if (failing_malloc_now(__builtin_return_address(0)))
+        return NULL;
+    if (!memory)
+        return failing_malloc_count(__libc_realloc(memory, size));
+    failing_malloc_live -= size == 0;
+    return __libc_realloc(memory, size);
+}
+
+__attribute__((noinline)) void free(void *memory)
+{
+    failing_malloc_live -= memory != NULL;
+    __libc_free(memory);
 }
 
 #endif

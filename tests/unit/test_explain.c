@@ -47,18 +47,23 @@
 #define OTHER_KEY "other-key-other-key-other-key-!!"
 #define SECRET_ID "177F01DA-34F2-4318-9763-B73876FDD7FA"
 #define OLD_ID "00000000-0000-4000-8000-00000000000a"
+#define CLEAN_KEY "sixteen-bytes-of" /* what the conf has with blanks behind it */
+#define BLANK_KEY CLEAN_KEY "\t \r\n"
+#define BLANK_ID "blank-id"
+#define HEX_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define NOW (INT64_C(1735689600) * USEC_PER_SEC + 10 * USEC_PER_SEC)
 
 CLEANUP_FUNC(struct verifier, verifier_free);
 
 static const char *const tokens[] = {"canary-token-of-before", TOKEN};
 static const char *const other_tokens[] = {OTHER_TOKEN};
-static struct verify_secret_options secrets[] = {
-    {"current", SECRET_ID, {KEY, strlen(KEY)}}, {"old", OLD_ID, {OLD_KEY, strlen(OLD_KEY)}}};
+static struct verify_secret_options secrets[] = {{"current", SECRET_ID, {KEY, strlen(KEY)}},
+    {"old", OLD_ID, {OLD_KEY, strlen(OLD_KEY)}},
+    {"blank", BLANK_ID, {BLANK_KEY, strlen(BLANK_KEY)}}};
 static struct verify_secret_options other_secrets[] = {
     {"others", NULL, {OTHER_KEY, strlen(OTHER_KEY)}}};
 static struct verify_endpoint_options endpoints[] = {
-    {"main", URL, PATH, tokens, 2, secrets, 2, 60 * USEC_PER_SEC, false},
+    {"main", URL, PATH, tokens, 2, secrets, 3, 60 * USEC_PER_SEC, false},
     {"other", OTHER_URL, "/sasha", other_tokens, 1, other_secrets, 1, USEC_INFINITY, false},
 };
 static const struct verify_options options = {endpoints, 2};
@@ -79,6 +84,7 @@ struct row {
     /* What is to be told: the verdict, and part of the first finding ("": there is none). */
     enum reason want_verdict;
     const char *want_finding;
+    const char *want_second; /* the same of the second; NULL: whatever it is */
     bool want_no_verdict;
 };
 
@@ -131,6 +137,27 @@ static const struct row rows[] = {
     {"http-other-host-port", .url = "http://intern.example:8480" PATH,
         .headers = "Host: intern.example\n", .want_verdict = WRONG,
         .want_finding = "the url is \"http://intern.example:8480" PATH "\""},
+    {"port-in-host", .url = "https://intern.example" PATH, .headers = "Host: intern.example:81\n",
+        .want_verdict = WRONG, .want_finding = "the url is \"https://intern.example" PATH "\""},
+    {"host-of-digits", .url = "https://12" PATH, .headers = "Host: 12\n", .want_verdict = WRONG,
+        .want_finding = "the url is \"https://12" PATH "\""},
+    {"digits-behind-no-colon", .url = "https://host-2" PATH, .headers = "Host: host-2\n",
+        .want_verdict = WRONG, .want_finding = "the url is \"https://host-2" PATH "\""},
+    {"www-lost", .url = "https://b.example" PATH, .headers = "Host: www.b.example\n",
+        .want_verdict = WRONG, .want_finding = "the url is \"https://b.example" PATH "\""},
+    {"a-port-that-is-none", .url = "https://your-app.com:123456789" PATH,
+        .headers = "X-Forwarded-Port: 123456789\n", .want_verdict = WRONG,
+        .want_finding = "ways to sign this request matches"},
+    {"escapes-decoded", .url = "https://your-app.com/a b%2",
+        .headers = "X-Original-URI: /a%20b%2\n", .want_verdict = WRONG,
+        .want_finding = "the url is \"https://your-app.com/a b%2\""},
+    {"escapes-that-are-none", .url = "https://your-app.com/A%zz",
+        .headers = "X-Original-URI: /A%zz\n", .want_verdict = WRONG,
+        .want_finding = "the url is \"https://your-app.com/A%zz\""},
+    {"slashes-merged", .url = "https://your-app.com/a/b", .headers = "X-Original-URI: /a//b\n",
+        .want_verdict = WRONG, .want_finding = "the url is \"https://your-app.com/a/b\""},
+    {"target-without-path", .url = "https://your-app.com", .headers = "X-Original-URI: http://x\n",
+        .want_verdict = WRONG, .want_finding = "the url is \"https://your-app.com\""},
 
     /* paths */
     {"prefix-stripped", .in_target = "/sasha-job-update", .want_verdict = REASON_PATH,
@@ -140,6 +167,8 @@ static const struct row rows[] = {
     {"slash-added", .in_target = PATH "/", .want_verdict = REASON_PATH,
         .want_finding = "set path = \"" PATH "/\""},
     {"upper-case-path", .in_target = "/Callbacks/x", .want_verdict = REASON_PATH,
+        .want_finding = "no endpoint is for this path"},
+    {"path-as-long", .in_target = "/callbacks/SASHA-JOB-UPDATE", .want_verdict = REASON_PATH,
         .want_finding = "no endpoint is for this path"},
     {"path-as-received", .url = "https://your-app.com/api" PATH, .in_target = "/api" PATH,
         .want_verdict = REASON_PATH, .want_finding = "set path = \"/api" PATH "\""},
@@ -154,6 +183,7 @@ static const struct row rows[] = {
         .want_finding = "the method is left out"},
     {"put", .method = "PUT", .in_method = "PUT", .want_verdict = REASON_METHOD,
         .want_finding = "the method is that of the request line"},
+    {"method-unheard-of", .in_method = "post", .want_verdict = REASON_METHOD, .want_finding = ""},
 
     /* tokens */
     {"no-token", .in_token = ABSENT, .want_verdict = REASON_TOKEN_MISSING,
@@ -166,10 +196,20 @@ static const struct row rows[] = {
         .want_finding = "must be \"Bearer\""},
     {"token-in-quotes", .in_token = "Bearer \"" TOKEN "\"", .want_verdict = REASON_TOKEN_WRONG,
         .want_finding = "but for the quotes"},
+    {"other-token-in-quotes", .in_token = "Bearer 'x'", .want_verdict = REASON_TOKEN_WRONG,
+        .want_finding = "none that the conf has"},
+    {"token-in-angles", .in_token = "Bearer <" TOKEN ">", .want_verdict = REASON_TOKEN_WRONG,
+        .want_finding = "but for the quotes"},
+    {"one-byte", .in_token = "\"", .want_verdict = REASON_TOKEN_WRONG,
+        .want_finding = "not \"Bearer\" and a token"},
     {"basic", .in_token = "Basic YTpi", .want_verdict = REASON_TOKEN_WRONG,
         .want_finding = "not \"Bearer\" and a token"},
     {"hidden-token", .in_token = "Bearer <20 bytes>", .want_verdict = REASON_ACCEPTED,
         .want_no_verdict = true, .want_finding = ""},
+    {"hidden-token-and-slash", .in_token = "Bearer <20 bytes>", .url = URL "/",
+        .want_verdict = WRONG, .want_finding = "the url is \"" URL "/\""},
+    {"not-quite-hidden", .in_token = "Bearer <20 bytes>x", .want_verdict = REASON_TOKEN_WRONG,
+        .want_finding = "not \"Bearer\" and a token"},
 
     /* ids */
     {"no-id", .in_id = ABSENT, .want_verdict = REASON_ID_MISSING,
@@ -183,6 +223,10 @@ static const struct row rows[] = {
         .want_finding = "the request id has a blank behind it"},
     {"id-of-proxy", .id = "proxy-1", .headers = "X-Request-ID: proxy-1\n", .want_verdict = WRONG,
         .want_finding = "the request id is the value of X-Request-ID"},
+    {"id-upper", .in_id = "a_z{", .id = "A_Z{", .want_verdict = REASON_ID_MALFORMED,
+        .want_finding = "SASHA-Request-ID is none"},
+    {"id-lower-of-all-sorts", .in_id = "A~[z", .id = "a~[z", .want_verdict = WRONG,
+        .want_finding = "the request id is in lower case"},
 
     /* secrets */
     {"old-secret-unnamed", .key = OLD_KEY, .in_secret_id = ABSENT, .want_finding = ""},
@@ -207,6 +251,9 @@ static const struct row rows[] = {
         .want_finding = "with a newline at the end of callback_secret \"current\""},
     {"unknown-key", .key = "a key that is nowhere in the conf", .want_verdict = WRONG,
         .want_finding = "ways to sign this request matches"},
+    {"conf-with-blank", .key = CLEAN_KEY, .in_secret_id = BLANK_ID, .want_verdict = WRONG,
+        .want_finding = "that without the blank at the end of callback_secret \"blank\" of "
+                        "endpoint \"main\": the conf's copy"},
 
     /* signatures */
     {"no-signature", .in_signature = ABSENT, .want_verdict = REASON_SIGNATURE_MISSING,
@@ -221,6 +268,26 @@ static const struct row rows[] = {
         .want_verdict = REASON_SIGNATURE_MALFORMED, .want_finding = "as long as one of SHA-1"},
     {"cut-signature", .in_signature = "0123", .want_verdict = REASON_SIGNATURE_MALFORMED,
         .want_finding = "cut short"},
+    {"prefixed-base64", .signature_format = "v1=base64", .want_verdict = REASON_SIGNATURE_MALFORMED,
+        .want_finding = "the signature has a prefix"},
+    {"prefix-of-nothing", .in_signature = "sha256=oops", .want_verdict = REASON_SIGNATURE_MALFORMED,
+        .want_finding = "cut short"},
+    {"base64-of-urls", .signature_format = "base64url", .id = "Request-1", .in_id = "Request-1",
+        .want_verdict = REASON_SIGNATURE_MALFORMED, .want_finding = "the signature is in base64"},
+    {"base64-of-less", .in_signature = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==",
+        .want_verdict = REASON_SIGNATURE_MALFORMED, .want_finding = "cut short"},
+    {"half-quoted", .in_signature = "\"oops", .want_verdict = REASON_SIGNATURE_MALFORMED,
+        .want_finding = "cut short"},
+    {"quoted-nothing", .in_signature = "\"oops\"", .want_verdict = REASON_SIGNATURE_MALFORMED,
+        .want_finding = "cut short"},
+    {"md5", .in_signature = "0123456789abcdef0123456789abcdef",
+        .want_verdict = REASON_SIGNATURE_MALFORMED, .want_finding = "as long as one of MD5"},
+    {"sha512", .in_signature = HEX_64 HEX_64, .want_verdict = REASON_SIGNATURE_MALFORMED,
+        .want_finding = "as long as one of SHA-512"},
+    {"too-long", .in_signature = HEX_64 "0", .want_verdict = REASON_SIGNATURE_MALFORMED,
+        .want_finding = "too long"},
+    {"malformed-with-unknown-secret", .signature_format = "sha256=%s", .in_secret_id = "NEW-ID",
+        .want_verdict = REASON_SIGNATURE_MALFORMED, .want_finding = "the signature has a prefix"},
 
     /* bodies */
     {"newline-added", .in_body = BODY "\n", .want_verdict = WRONG,
@@ -242,6 +309,33 @@ static const struct row rows[] = {
         .want_finding = "byte order mark at the start of the body is taken away"},
     {"content-length", .body = BODY, .in_body = BODY "xx", .headers = "Content-Length: 172\n",
         .want_verdict = WRONG, .want_finding = "and Content-Length says 172"},
+    {"content-length-told", .body = "{}", .in_body = "{}xx", .headers = "Content-Length: 2\n",
+        .want_verdict = WRONG, .want_finding = "is 4 bytes long, and Content-Length says 2",
+        .want_second = "the body is cut to its Content-Length"},
+    {"content-length-right", .body = "{}", .in_body = "{ }", .headers = "Content-Length: 3\n",
+        .want_verdict = WRONG, .want_finding = "the same JSON, but written compact"},
+    {"content-length-of-nothing", .body = "{}", .in_body = "{ }", .headers = "Content-Length: 0x\n",
+        .want_verdict = WRONG, .want_finding = "the same JSON, but written compact"},
+    {"content-length-letters", .body = "{}", .in_body = "{ }", .headers = "Content-Length: ten\n",
+        .want_verdict = WRONG, .want_finding = "the same JSON, but written compact"},
+    {"content-length-signs", .body = "{}", .in_body = "{ }", .headers = "Content-Length: -3\n",
+        .want_verdict = WRONG, .want_finding = "the same JSON, but written compact"},
+    {"crlf-added", .in_body = BODY "\r\n", .want_verdict = WRONG,
+        .want_finding = "the CRLF at the end of the body is taken away"},
+    {"newline-alone", .body = "", .in_body = "\n", .want_verdict = WRONG,
+        .want_finding = "the newline at the end of the body is taken away"},
+    {"blanks-behind", .body = BODY, .in_body = BODY "\t\r \n ", .want_verdict = WRONG,
+        .want_finding = "the blanks at the end of the body are taken away"},
+    {"blanks-around", .in_body = " \t\n" BODY "\t", .want_verdict = WRONG,
+        .want_finding = "the blanks around the body are taken away"},
+    {"blanks-only", .body = "", .in_body = " \t", .want_verdict = WRONG,
+        .want_finding = "the blanks at the end of the body are taken away"},
+    {"cr-alone", .body = "{\r \r\n}", .in_body = "{\r \n}", .want_verdict = WRONG,
+        .want_finding = "the lines of the body end with CRLF"},
+    {"body-cut-with-length", .body_cut = true, .headers = "Content-Length: 1\n",
+        .want_no_verdict = true, .want_finding = ""},
+    {"body-cut-malformed", .body_cut = true, .signature_format = "sha256=%s",
+        .want_verdict = REASON_SIGNATURE_MALFORMED, .want_finding = "the signature has a prefix"},
     {"body-cut", .body_cut = true, .want_no_verdict = true, .want_finding = ""},
 
     /* headers that came twice */
@@ -273,6 +367,9 @@ static const struct row rows[] = {
         .want_finding = "the url is \"" URL "/\" and the newline at the end of the body"},
     {"other-key-and-newline", .key = OTHER_KEY, .body = BODY "\n", .want_verdict = WRONG,
         .want_finding = "\"others\" of endpoint \"other\" and a newline is put behind"},
+    {"slash-and-newline-unnamed", .url = URL "/", .in_body = BODY "\n", .in_secret_id = ABSENT,
+        .want_verdict = WRONG,
+        .want_finding = "taken away (the key is callback_secret \"current\""},
 
     /* the Job */
     {"no-job", .body = "{}", .in_body = "{}", .want_verdict = REASON_JOB_MALFORMED,
@@ -281,6 +378,20 @@ static const struct row rows[] = {
         .want_finding = "too old"},
 
     /* the first of several faults is the verdict */
+    {"token-before-job", .in_token = "Bearer x", .body = "{}", .in_body = "{}",
+        .want_verdict = REASON_TOKEN_WRONG, .want_finding = "none that the conf has"},
+    {"token-before-age", .in_token = "Bearer x", .now_usec = NOW + 90 * USEC_PER_SEC,
+        .want_verdict = REASON_TOKEN_WRONG, .want_finding = "none that the conf has"},
+    {"token-before-id", .in_token = "Bearer x", .in_id = "a b", .want_verdict = REASON_TOKEN_WRONG,
+        .want_finding = "none that the conf has"},
+    {"token-before-form", .in_token = "Bearer x", .in_signature = "x",
+        .want_verdict = REASON_TOKEN_WRONG, .want_finding = "none that the conf has"},
+    {"token-before-secret", .in_token = "Bearer x", .in_secret_id = "NEW-ID",
+        .want_verdict = REASON_TOKEN_WRONG, .want_finding = "none that the conf has"},
+    {"token-before-two-ids", .in_token = "Bearer x",
+        .headers = "SASHA-Request-ID: x\nSASHA-Request-Signature: x\n"
+                   "SASHA-Callback-Secret-ID: x\n",
+        .want_verdict = REASON_TOKEN_WRONG, .want_finding = "none that the conf has"},
     {"token-before-signature", .in_token = "Bearer x", .url = URL "/",
         .want_verdict = REASON_TOKEN_WRONG, .want_finding = "none that the conf has"},
 };
@@ -313,13 +424,19 @@ static void make_signature(const struct row *row, char signature[static 128])
     ck_assert_int_eq(crypto_mac_new(crypto, &key, &mac, NULL), 0);
     ck_assert_int_eq(crypto_mac_sum(mac, parts, row->text ? 1 : 4, sum), 0);
     hex_encode(sum, sizeof(sum), hex);
-    if (row->signature_format && strcmp(row->signature_format, "base64") == 0) {
+    if (row->signature_format && strstr(row->signature_format, "base64")) {
+        const char *at = strstr(row->signature_format, "base64");
+        bool is_for_urls = strcmp(at, "base64url") == 0;
         struct secret_key as_key = {.length = sizeof(sum)};
         char text[EXPLAIN_KEY_TEXT_SIZE];
 
         memcpy(as_key.bytes, sum, sizeof(sum));
         explain_key_to_base64(&as_key, text);
-        snprintf(signature, 128, "%.100s", text);
+        for (char *c = text; is_for_urls && *c; c++)
+            *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+        ck_assert(!is_for_urls || (strchr(text, '-') && strchr(text, '_')));
+        snprintf(signature, 128, "%.*s%.100s", (int)(at - row->signature_format),
+            row->signature_format, text);
     } else if (row->signature_format) {
         const char *at = strstr(row->signature_format, "%s");
 
@@ -413,8 +530,8 @@ static enum reason judge(const struct explain_request *request, int64_t now_usec
 
 static void assert_clean(const char *name, const char *text)
 {
-    static const char *const canaries[] = {
-        "canary-token-of-before", TOKEN, OTHER_TOKEN, KEY, KEY_BASE64, KEY_HEX, OLD_KEY, OTHER_KEY};
+    static const char *const canaries[] = {"canary-token-of-before", TOKEN, OTHER_TOKEN, KEY,
+        KEY_BASE64, KEY_HEX, OLD_KEY, OTHER_KEY, CLEAN_KEY};
 
     for (size_t i = 0; i < ARRAY_SIZE(canaries); i++)
         ck_assert_msg(!strcasestr(text, canaries[i]), "%s: leaks %s: %s", name, canaries[i], text);
@@ -448,6 +565,9 @@ START_TEST(causes)
         ck_assert_msg(
             strstr(report.findings[0], row->want_finding), "%s: %s", row->name, report.findings[0]);
     }
+    if (row->want_second)
+        ck_assert_msg(report.n_findings > 1 && strstr(report.findings[1], row->want_second),
+            "%s: %zu findings", row->name, report.n_findings);
     for (size_t i = 0; i < report.n_checks; i++)
         got_failed |= report.checks[i].outcome == EXPLAIN_FAILED;
     ck_assert_msg(got_failed == (report.verdict != REASON_ACCEPTED), "%s", row->name);
@@ -470,7 +590,8 @@ START_TEST(verdict_is_the_verifiers)
     struct buf text = BUF_INIT;
 
     explain_row(row, &report, &request, headers, &text);
-    if (report.verdict != REASON_PATH && report.verdict != REASON_METHOD && report.judged)
+    if (report.verdict != REASON_PATH && report.verdict != REASON_METHOD && report.judged &&
+        !request.token_hidden)
         ck_assert_msg(judge(&request, row->now_usec > 0 ? row->now_usec : NOW) == report.verdict,
             "%s: %s", row->name, reason_name(report.verdict));
     buf_done(&text);
@@ -494,6 +615,75 @@ START_TEST(a_token_in_the_url_is_starred_out)
     assert_clean("url", report.findings[0]);
     buf_done(&text);
     explain_report_done(&report);
+}
+END_TEST
+
+/* A text that can be read in many ways: no more is told than anybody would read. */
+START_TEST(no_more_findings_than_can_be_read)
+{
+    static const struct row row = {"", .text = URL "POST", .in_id = ABSENT, .in_body = ""};
+    struct explain_report report;
+    struct explain_request request;
+    struct explain_header headers[32];
+    struct buf text = BUF_INIT;
+
+    explain_row(&row, &report, &request, headers, &text);
+    ck_assert_uint_eq(report.n_findings, EXPLAIN_FINDINGS_MAX);
+    for (size_t i = 1; i < report.n_findings; i++)
+        ck_assert_ptr_nonnull(strstr(report.findings[i], "what is signed is"));
+    buf_done(&text);
+    explain_report_done(&report);
+}
+END_TEST
+
+/* More urls than are tried: those that need the fewest changes are. */
+START_TEST(more_urls_than_are_tried)
+{
+    static struct row row = {"", .url = URL "/", .want_verdict = WRONG};
+    struct explain_report report;
+    struct explain_request request;
+    struct explain_header headers[32];
+    struct buf text = BUF_INIT;
+
+    row.headers = "Host: a.example\nX-Forwarded-Host: b.example\nX-Original-Host: c.example\n"
+                  "X-Forwarded-Server: d.example\nForwarded: host=e.example\n"
+                  "X-Original-URI: /a?a\nX-Original-URL: /b?b\nX-Forwarded-Uri: /c?c\n"
+                  "X-Forwarded-Path: /d?d\nX-Rewrite-URL: /e?e\nX-Forwarded-Port: 1\n";
+    explain_row(&row, &report, &request, headers, &text);
+    ck_assert_int_eq((int)report.verdict, (int)WRONG);
+    ck_assert_msg(strstr(report.findings[0], "the url is \"" URL "/\""), "%s", report.findings[0]);
+    buf_done(&text);
+    explain_report_done(&report);
+}
+END_TEST
+
+/* One endpoint is meant by whatever comes in; path is where the proxy passes the callbacks on to,
+ * and a token of a few letters would leave no sentence if it were starred out. */
+START_TEST(the_only_endpoint)
+{
+    static const char *const short_tokens[] = {"path"};
+    static struct verify_endpoint_options only[] = {
+        {"main", URL, "/stripped", short_tokens, 1, secrets, 1, USEC_INFINITY, false}};
+    static const struct verify_options only_options = {only, 1};
+    static const struct {
+        const char *target, *want;
+    } targets[] = {
+        {PATH, "set path = \"" PATH "\" for endpoint \"main\""},
+        {"/callbacks/SASHA-JOB-UPDATE", "and endpoint \"main\" has \"/stripped\""},
+        {"/elsewhere", "and endpoint \"main\" has \"/stripped\""},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+        const struct explain_request request = {.method = "POST", .target = targets[i].target};
+        struct explain_report report;
+
+        ck_assert_int_eq(explain_request(&only_options, NULL, &request, NOW, &report, NULL), 0);
+        ck_assert_int_eq((int)report.verdict, REASON_PATH);
+        ck_assert_str_eq(report.endpoint, "main");
+        ck_assert_msg(strstr(report.findings[0], targets[i].want), "%s", report.findings[0]);
+        ck_assert_ptr_nonnull(strstr(report.findings[0], "the path came in"));
+        explain_report_done(&report);
+    }
 }
 END_TEST
 
@@ -571,10 +761,13 @@ static const struct {
     {"", 0, "the captured request is empty"},
     {"POST /x HTTP/1.1", 0, "line 1: is cut short"},
     {"hello\n", 0, "line 1: not a request line"},
+    {" /x\n", 0, "line 1: not a request line"},
     {"POST /a b HTTP/1.1\n\n", 0, "line 1: what follows the url"},
     {"POST \n\n", 0, "line 1: the url is missing"},
     {"POST / HTTP/1.1\nA: b\n folded\n\n", 0, "line 3: begins with a blank"},
+    {"POST / HTTP/1.1\n\tfolded: x\n\n", 0, "line 2: begins with a blank"},
     {"POST / HTTP/1.1\nno colon\n\n", 0, "line 2: not a header"},
+    {"POST / HTTP/1.1\n: b\n\n", 0, "line 2: the header's name"},
     {"POST / HTTP/1.1\nA : b\n\n", 0, "line 2: the header's name"},
     {"POST / HTTP/1.1\nA: b", 0, "line 2: is cut short"},
     {"POST / HTTP/1.1\nA: \0b\n\n", 23, "line 2: holds a NUL"},
@@ -625,6 +818,9 @@ int main(void)
     tcase_add_loop_test(core, causes, 0, ARRAY_SIZE(rows));
     tcase_add_loop_test(core, verdict_is_the_verifiers, 0, ARRAY_SIZE(rows));
     tcase_add_test(limits, a_token_in_the_url_is_starred_out);
+    tcase_add_test(limits, no_more_findings_than_can_be_read);
+    tcase_add_test(limits, more_urls_than_are_tried);
+    tcase_add_test(limits, the_only_endpoint);
     tcase_add_test(limits, big_and_hostile);
     tcase_add_test(limits, reserialises);
     tcase_set_timeout(limits, 60);
