@@ -111,8 +111,10 @@ static int64_t fake_monotonic(void *context)
 
 static const struct clock fake_clock = {fake_realtime, fake_monotonic, NULL};
 
+/* Answers as they are when a test begins, and nothing asked. */
 static inline void fake_reset(void)
 {
+    fake = (struct fake){.lock = PTHREAD_MUTEX_INITIALIZER};
     fake.realtime = FAKE_NOW;
     fake.monotonic = 1000 * USEC_PER_SEC;
     fake.paused = -1;
