@@ -13,7 +13,10 @@
  *
  * A body that comes in chunks is the last of its connection. libmicrohttpd (0.9.75) ends a chunk's
  * line at a bare line feed, also within an extension, and looks at nothing in a trailer: where such
- * a body ends is a matter of opinion, so what follows it is never read as a request.
+ * a body ends is a matter of opinion, so what follows it is never read as a request. A trailer
+ * whose first line begins with a space, a tab or a colon it even reads in two ways, depending on
+ * whether that line comes in one piece, and shows neither: such a request may be refused or judged
+ * as if it had no trailer, but has one outcome.
  *
  * PARK exists because of libmicrohttpd: the call that completes a request returns first, so that
  * its connection no longer waits for input when the next call suspends it; otherwise it would read

@@ -5,7 +5,9 @@
  * What must hold:
  * - never two requests out of one message: the worker counts no more outcomes other than refused
  *   framing than there are messages before the first doubt;
- * - the same bytes in small pieces have the same outcomes;
+ * - the same bytes in small pieces have the same outcomes, but for one request at most, and that
+ *   only where libmicrohttpd is known to read a trailer by how it comes
+ * (is_trailer_split_dependent);
  * - whatever is stored was a message of its own;
  * - no body memory and no connection is left behind.
  *
@@ -24,6 +26,7 @@
 #include "job/job.h"
 #include "util/log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -86,10 +89,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     log_init(LOG_LEVEL_ERR, LOG_FORMAT_TEXT);
     shared = (struct shared){.max_body = MAX_BODY,
         .max_connections = 8,
-        .header_timeout_usec = USEC_PER_SEC,
-        .body_timeout_usec = USEC_PER_SEC,
-        .idle_timeout_usec = USEC_PER_SEC,
-        .commit_timeout_usec = USEC_PER_SEC,
+        .header_timeout_usec = USEC_PER_HOUR, /* libmicrohttpd's own clock does not stand still */
+        .body_timeout_usec = USEC_PER_HOUR,
+        .idle_timeout_usec = USEC_PER_HOUR,
+        .commit_timeout_usec = USEC_PER_HOUR,
         .writer = &writer,
         .clock = &still_clock,
         .listen_users = 1,
@@ -296,16 +299,22 @@ static const char *skip_head_end(const char *at, const char *end)
     return NULL;
 }
 
+/* The message that the reader stops at. */
+struct last {
+    int head_is_good;
+    const char *chunks; /* where its body begins, when that comes in chunks; else NULL */
+};
+
 /* One message from `at`; its end, or NULL where it is not beyond doubt, not whole, or where chunks
- * follow: those are the last of their connection, whatever their end. *ret_head_is_good tells that
- * at least its head is. */
-static const char *read_message(const char *at, const char *end, int *ret_head_is_good)
+ * follow: those are the last of their connection, whatever their end. *ret_last tells what can be
+ * said of it then. */
+static const char *read_message(const char *at, const char *end, struct last *ret_last)
 {
     struct reading reading = {.length = -1};
     const char *line, *method, *target, *body;
     int needs_body;
 
-    *ret_head_is_good = 0;
+    *ret_last = (struct last){0};
     at = skip_empty_lines(at, end);
     line = line_end(at, end);
     if (!line)
@@ -338,19 +347,21 @@ static const char *read_message(const char *at, const char *end, int *ret_head_i
         return NULL;
     if (needs_body && !reading.chunked && reading.length < 0)
         return NULL;
-    *ret_head_is_good = 1;
+    ret_last->head_is_good = 1;
+    if (reading.chunked)
+        ret_last->chunks = at;
     if (reading.chunked || reading.length > end - at)
         return NULL;
     return at + (reading.length > 0 ? reading.length : 0);
 }
 
 /* How many messages stand before the first doubt or the first chunk. */
-static uint64_t count_messages(const char *at, const char *end, int *ret_head_is_good)
+static uint64_t count_messages(const char *at, const char *end, struct last *ret_last)
 {
     const char *next;
     uint64_t n = 0;
 
-    while ((next = read_message(at, end, ret_head_is_good))) {
+    while ((next = read_message(at, end, ret_last))) {
         n++;
         at = next;
     }
@@ -373,38 +384,134 @@ static int is_beyond_us(const char *text, size_t size)
     return 0;
 }
 
+/* What follows the last chunk of a body, whose chunks are told apart as libmicrohttpd does it:
+ * lines may end with a bare line feed, anything may follow a semicolon. NULL: nothing does, or the
+ * body is refused before. */
+static const char *find_trailer(const char *at, const char *end)
+{
+    size_t total = 0;
+
+    for (;;) {
+        const char *line = memchr(at, '\n', (size_t)(end - at)), *digits = at;
+        size_t size = 0;
+
+        if (!line)
+            return NULL;
+        for (; isxdigit((unsigned char)*at); at++) {
+            size = size * 16 + (size_t)strtoul((char[]){*at, '\0'}, NULL, 16);
+            if (size > MAX_BODY)
+                return NULL;
+        }
+        if (at == digits || (at != line && *at != ';' && !(*at == '\r' && at + 1 == line)))
+            return NULL;
+        at = line + 1;
+        if (size == 0)
+            return at;
+        total += size;
+        if (total > MAX_BODY || size > (size_t)(end - at))
+            return NULL;
+        at += size;
+        if (end - at >= 2 && at[0] == '\r' && at[1] == '\n')
+            at += 2;
+        else if (at < end && *at == '\n')
+            at++;
+        else
+            return NULL;
+    }
+}
+
+/* libmicrohttpd 0.9.75 reads the first line of a trailer in one of two ways. When the line is there
+ * as a whole once the last chunk has been read, it is a field line. When only a part of it is, the
+ * rest is taken for one more line of the head (connection.c, MHD_CONNECTION_BODY_RECEIVED, goes to
+ * MHD_CONNECTION_FOOTER_PART_RECEIVED without a line). The two differ for a line that begins
+ *   - with a space or a tab: a field, or refused when it has no colon; else folded into the last
+ *     header's line, whatever it holds;
+ *   - with a colon: a field without a name; else the end of the trailer.
+ * It shows neither the line nor which of the two it was, so nothing can be done about it here. The
+ * outcome is one of two for the same request, and it is the last of its connection in both. */
+static int is_trailer_split_dependent(const char *chunks, const char *end)
+{
+    const char *trailer = chunks ? find_trailer(chunks, end) : NULL;
+
+    return trailer && trailer < end && (*trailer == ' ' || *trailer == '\t' || *trailer == ':');
+}
+
 /* ---- the target ---- */
+
+/* What must hold of the outcomes, whatever the pieces. */
+static void check(
+    const struct outcome *outcome, uint64_t messages, const struct last *last, int beyond)
+{
+    /* One more where the doubt is in a body, or it has chunks: its outcome may be known before. And
+     * one for a length that libmicrohttpd finds too large before anything is judged. */
+    const uint64_t most = messages + last->head_is_good + outcome->reasons[REASON_TOO_LARGE];
+    int holds = outcome->others <= most && outcome->stored <= messages + last->head_is_good &&
+                outcome->others + outcome->reasons[REASON_FRAMING] <= messages + 1; /* one each */
+
+    FUZZ_CHECK(outcome->reasons[REASON_TOO_LARGE] <= 1 && outcome->reasons[REASON_FRAMING] <= 1);
+    if (!holds && !beyond)
+        fprintf(stderr, "%llu messages, but %llu outcomes and %llu of framing, %u stored:\n%s\n",
+            (unsigned long long)messages, (unsigned long long)outcome->others,
+            (unsigned long long)outcome->reasons[REASON_FRAMING], outcome->stored,
+            outcome->answers ? outcome->answers : "");
+    FUZZ_CHECK(holds || beyond);
+}
+
+static void tell(const struct outcome *whole, const struct outcome *pieces, size_t step)
+{
+    for (size_t i = 0; i < REASON_COUNT; i++)
+        if (whole->reasons[i] != 0 || pieces->reasons[i] != 0)
+            fprintf(stderr, "%s: %llu whole, %llu in pieces of %zu\n", reason_name(i),
+                (unsigned long long)whole->reasons[i], (unsigned long long)pieces->reasons[i],
+                step);
+    fprintf(stderr, "---- whole:\n%s\n---- in pieces:\n%s\n", whole->answers ? whole->answers : "",
+        pieces->answers ? pieces->answers : "");
+}
+
+/* The same outcomes, but for those of `most` requests. */
+static int are_equal_but(
+    const struct outcome *whole, const struct outcome *pieces, unsigned int most)
+{
+    uint64_t more = 0, less = 0;
+
+    for (size_t i = 0; i < REASON_COUNT; i++) {
+        if (whole->reasons[i] > pieces->reasons[i])
+            more += whole->reasons[i] - pieces->reasons[i];
+        else
+            less += pieces->reasons[i] - whole->reasons[i];
+    }
+    return more <= most && less <= most && whole->stored <= pieces->stored + most &&
+           pieces->stored <= whole->stored + most;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
     struct outcome whole, pieces;
     size_t step = fuzz_take_byte(&input) & 0x1f;
-    uint64_t messages, most;
-    int head_is_good = 0;
+    struct last last = {0};
+    uint64_t messages;
+    int beyond;
     char *text;
 
     if (input.size == 0 || input.size > 16384)
         return 0;
+    step += input.size / 16 + 1;
     text = fuzz_copy(input.data, input.size, 0);
-    messages = count_messages(text, text + input.size, &head_is_good);
+    messages = count_messages(text, text + input.size, &last);
+    beyond = is_beyond_us(text, input.size);
     serve(input.data, input.size, input.size, &whole);
-    serve(input.data, input.size, input.size / 16 + step + 1, &pieces);
+    serve(input.data, input.size, step, &pieces);
 
-    /* One more where the doubt is in a body, or it has chunks: its outcome may be known before. And
-     * one for a length that libmicrohttpd finds too large before anything is judged. */
-    most = messages + (head_is_good ? 1 : 0) + whole.reasons[REASON_TOO_LARGE];
-    FUZZ_CHECK(whole.reasons[REASON_TOO_LARGE] <= 1 && whole.reasons[REASON_FRAMING] <= 1);
-    if (!is_beyond_us(text, input.size)) {
-        if (whole.others > most || whole.stored > messages + head_is_good)
-            fprintf(stderr, "%llu messages, but %llu outcomes, %u stored:\n%s\n",
-                (unsigned long long)messages, (unsigned long long)whole.others, whole.stored,
-                whole.answers ? whole.answers : "");
-        FUZZ_CHECK(whole.others <= most && whole.stored <= messages + head_is_good);
-        FUZZ_CHECK(
-            whole.others + whole.reasons[REASON_FRAMING] <= messages + 1); /* one outcome each */
-        FUZZ_CHECK(whole.stored == pieces.stored);
-        FUZZ_CHECK(memcmp(whole.reasons, pieces.reasons, sizeof(whole.reasons)) == 0);
+    check(&whole, messages, &last, beyond);
+    check(&pieces, messages, &last, beyond);
+    if (!beyond) {
+        const unsigned int differing =
+            is_trailer_split_dependent(last.chunks, text + input.size) ? 1 : 0;
+
+        if (!are_equal_but(&whole, &pieces, differing))
+            tell(&whole, &pieces, step);
+        FUZZ_CHECK(are_equal_but(&whole, &pieces, differing));
     }
     free(text);
     free(whole.answers);
