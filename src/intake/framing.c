@@ -19,11 +19,29 @@ static bool is_visible(unsigned char byte)
     return byte > ' ' && byte < 0x7f;
 }
 
+/* RFC 9110 §5.6.2, tchar. A table, for each byte of each name is looked at. */
+static const bool token_bytes[256] = {['!'] = true,
+    ['#'] = true,
+    ['$'] = true,
+    ['%'] = true,
+    ['&'] = true,
+    ['\''] = true,
+    ['*'] = true,
+    ['+'] = true,
+    ['-'] = true,
+    ['.'] = true,
+    ['^'] = true,
+    ['_'] = true,
+    ['`'] = true,
+    ['|'] = true,
+    ['~'] = true,
+    ['0' ... '9'] = true,
+    ['A' ... 'Z'] = true,
+    ['a' ... 'z'] = true};
+
 bool framing_is_token_byte(char byte)
 {
-    static const char delimiters[] = "\"(),/:;<=>?@[\\]{}";
-
-    return is_visible((unsigned char)byte) && !strchr(delimiters, byte);
+    return token_bytes[(unsigned char)byte];
 }
 
 static bool is_token(const char *text, size_t length)

@@ -40,12 +40,15 @@ void head_find(const struct head *head, struct verify_head *ret_verify)
 {
     static const struct {
         const char *name;
+        size_t length;
         size_t offset;
     } wanted[] = {
-        {"Authorization", offsetof(struct verify_head, authorization)},
-        {"SASHA-Request-ID", offsetof(struct verify_head, request_id)},
-        {"SASHA-Request-Signature", offsetof(struct verify_head, signature)},
-        {"SASHA-Callback-Secret-ID", offsetof(struct verify_head, secret_id)},
+#define WANTED(name, member) {name, sizeof(name) - 1, offsetof(struct verify_head, member)}
+        WANTED("Authorization", authorization),
+        WANTED("SASHA-Request-ID", request_id),
+        WANTED("SASHA-Request-Signature", signature),
+        WANTED("SASHA-Callback-Secret-ID", secret_id),
+#undef WANTED
     };
 
     *ret_verify = (struct verify_head){0};
@@ -53,12 +56,12 @@ void head_find(const struct head *head, struct verify_head *ret_verify)
         const struct framing_header *field = &head->fields[i];
 
         for (size_t w = 0; w < ARRAY_SIZE(wanted); w++) {
-            struct verify_header *found =
-                (struct verify_header *)(void *)((char *)ret_verify + wanted[w].offset);
+            struct verify_header *found;
 
-            if (strlen(wanted[w].name) != field->name_length ||
+            if (wanted[w].length != field->name_length ||
                 strncasecmp(wanted[w].name, field->name, field->name_length) != 0)
                 continue;
+            found = (struct verify_header *)(void *)((char *)ret_verify + wanted[w].offset);
             if (found->count++ == 0) {
                 found->value = field->value == NULL ? "" : field->value;
                 found->length = field->value_length;
