@@ -4,7 +4,7 @@
 
 #include "intake/acceptor.h"
 
-#include "intake/connection.h"
+#include "intake/spread.h"
 #include "intake/worker.h"
 
 #include <errno.h>
@@ -164,7 +164,7 @@ static enum accepted accept_one(struct worker *worker, int listen_fd)
     }
     notice_room(worker, open + 1);
     atomic_fetch_add_explicit(&shared->stats.accepted_connections, 1, memory_order_relaxed);
-    connection_add(worker, fd, (struct sockaddr *)&address, length);
+    spread_add(worker, fd, (struct sockaddr *)&address, length);
     return ACCEPTED_ONE;
 }
 

@@ -15,14 +15,6 @@ struct commit {
     size_t charge;
 };
 
-/* On the writer's thread. */
-static void come_back(struct store_work *work)
-{
-    struct commit *commit = MAILBOX_CONTAINER(work, struct commit, work);
-
-    mailbox_post(&commit->worker->mailbox, &work->item);
-}
-
 struct commit *commit_new(
     struct worker *worker, struct request *request, struct delivery *delivery, size_t charge)
 {
@@ -37,7 +29,7 @@ struct commit *commit_new(
         return NULL;
     }
     commit->work.kind = STORE_WORK_APPEND;
-    commit->work.done = come_back;
+    commit->work.reply_to = &worker->mailbox;
     commit->work.append.delivery = delivery;
     commit->worker = worker;
     commit->request = request;
@@ -59,7 +51,12 @@ void commit_free(struct commit *commit)
 void commit_post(struct commit *commit)
 {
     commit->worker->commits++;
-    store_writer_post(commit->worker->shared->writer, &commit->work);
+    mailbox_list_add(&commit->worker->outbox, &commit->work.item);
+}
+
+void commit_send(struct worker *worker)
+{
+    store_writer_post_list(worker->shared->writer, &worker->outbox);
 }
 
 void commit_abandon(struct commit *commit)

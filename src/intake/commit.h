@@ -9,7 +9,7 @@
  * included, is bounded by max_connections over the whole intake (not per worker: connections spread
  * unevenly, and a busy worker must not shed while places are free).
  *
- * Threads: the worker's, but for the writer's callback, which only posts.
+ * Threads: the worker's.
  */
 
 #include "job/delivery.h"
@@ -29,8 +29,11 @@ struct commit *commit_new(
 /* Of one that was not posted. */
 void commit_free(struct commit *commit); /* NULL is legal */
 
-/* Takes it. */
+/* Takes it; it goes to the writer with the next commit_send. */
 void commit_post(struct commit *commit);
+
+/* Posts all of this turn in one piece: the writer is woken once, and they share a sync. */
+void commit_send(struct worker *worker);
 
 /* The request of a posted one no longer waits. */
 void commit_abandon(struct commit *commit);

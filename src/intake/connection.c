@@ -4,6 +4,7 @@
 
 #include "intake/connection.h"
 
+#include "intake/spread.h"
 #include "intake/worker.h"
 
 #include <arpa/inet.h>
@@ -11,6 +12,13 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
+
+/* It counts no more. */
+static void forget(struct worker *worker)
+{
+    atomic_fetch_sub_explicit(&worker->shared->stats.open_connections, 1, memory_order_relaxed);
+    spread_release(worker);
+}
 
 static void connection_free(struct connection *connection)
 {
@@ -24,7 +32,7 @@ static void connection_free(struct connection *connection)
     if (connection->next != NULL)
         connection->next->prev = connection->prev;
     request_done(&connection->request);
-    atomic_fetch_sub_explicit(&worker->shared->stats.open_connections, 1, memory_order_relaxed);
+    forget(worker);
     free(connection);
 }
 
@@ -33,7 +41,7 @@ void connection_add(struct worker *worker, int fd, const struct sockaddr *addres
     struct connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL) {
-        atomic_fetch_sub_explicit(&worker->shared->stats.open_connections, 1, memory_order_relaxed);
+        forget(worker);
         answer_write_raw(REASON_OVERLOAD, clock_realtime(worker->shared->clock), fd);
         linger_add(worker, fd);
         return;

@@ -47,7 +47,7 @@ struct connection {
 const char *connection_peer(
     struct connection *connection, char buffer[static CONNECTION_PEER_SIZE]);
 
-/* Takes the socket, which counts in stats.open_connections already. */
+/* Takes the socket, which counts in stats.open_connections and in the worker's load already. */
 void connection_add(
     struct worker *worker, int fd, const struct sockaddr *address, socklen_t length);
 

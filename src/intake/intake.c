@@ -194,6 +194,8 @@ static int start_all(
     intake->workers = calloc(options->workers, sizeof(*intake->workers));
     if (intake->workers == NULL)
         return error_set(error, ENOMEM, "no memory for the intake workers");
+    intake->shared.workers = intake->workers;
+    intake->shared.n_workers = options->workers;
     for (; intake->n_workers < options->workers; intake->n_workers++) {
         struct worker *worker = &intake->workers[intake->n_workers];
 

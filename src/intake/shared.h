@@ -33,6 +33,9 @@ struct shared {
     size_t n_listen_fds;
     _Atomic unsigned int listen_users; /* main and every worker that still accepts */
 
+    struct worker *workers; /* all; borrowed */
+    unsigned int n_workers;
+
     size_t body_bytes_max;
     _Atomic size_t body_bytes;
     _Atomic unsigned int commits; /* posted and not yet back; bounded by max_connections */

@@ -11,6 +11,7 @@ enum source_kind {
     SOURCE_LISTEN,
     SOURCE_MHD,
     SOURCE_MAILBOX,
+    SOURCE_ARRIVALS,
     SOURCE_LINGER,
 };
 

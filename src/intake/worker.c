@@ -6,6 +6,7 @@
 
 #include "intake/commit.h"
 #include "intake/connection.h"
+#include "intake/spread.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -94,15 +95,16 @@ static void take_commands(struct worker *worker)
         begin_drain(worker);
 }
 
-/* Ended when nothing is left, or when intake_stop's limit is over. */
-static bool is_finished(const struct worker *worker)
+/* Ends when nothing is left, or when intake_stop's limit is over. */
+static bool end(struct worker *worker)
 {
     const int64_t stop_at = atomic_load(&worker->shared->stop_at_usec);
 
     if (stop_at == USEC_INFINITY)
         return false;
-    return worker->now_usec >= stop_at || (worker->draining && worker->connections == NULL &&
-                                              worker->lingers.n == 0 && worker->commits == 0);
+    return worker->now_usec >= stop_at ||
+           (worker->draining && worker->connections == NULL && worker->lingers.n == 0 &&
+               worker->commits == 0 && spread_end(worker));
 }
 
 /* ---- the loop ---- */
@@ -163,8 +165,13 @@ static void dispatch_event(struct worker *worker, struct source *source)
     case SOURCE_LINGER:
         linger_read(worker, source);
         break;
-    case SOURCE_MHD:     /* runs every turn */
-    case SOURCE_MAILBOX: /* taken every turn */
+    case SOURCE_MAILBOX:
+        commit_take_back(worker);
+        break;
+    case SOURCE_ARRIVALS:
+        spread_receive(worker);
+        break;
+    case SOURCE_MHD: /* runs every turn */
         break;
     }
 }
@@ -179,10 +186,10 @@ static void turn(struct worker *worker)
     for (int i = 0; i < n; i++)
         dispatch_event(worker, events[i].data.ptr);
     take_commands(worker);
-    commit_take_back(worker);
     expire(worker);
     acceptor_resume(worker);
     run_mhd(worker);
+    commit_send(worker);
     report_rest(worker, false);
 }
 
@@ -210,7 +217,8 @@ static void *run(void *context)
     worker->now_usec = clock_monotonic(worker->shared->clock);
     do
         turn(worker);
-    while (!is_finished(worker));
+    while (!end(worker));
+    spread_cut(worker);
     if (!worker->draining)
         begin_drain(worker);
     cut_all(worker);
@@ -271,7 +279,13 @@ int worker_init(
     };
     int r;
 
-    *worker = (struct worker){.shared = shared, .rules = rules, .epoll_fd = -1, .mailbox.fd = -1};
+    *worker = (struct worker){
+        .shared = shared,
+        .rules = rules,
+        .epoll_fd = -1,
+        .mailbox.fd = -1,
+        .arrivals.fd = -1,
+    };
     worker->layout_known = head_layout_is_known();
     deadline_set_init(&worker->deadlines, durations);
     r = mailbox_init(&worker->mailbox, error);
@@ -279,13 +293,20 @@ int worker_init(
         worker->mailbox.fd = -1;
         return r;
     }
+    r = mailbox_init(&worker->arrivals, error);
+    if (r < 0) {
+        worker->arrivals.fd = -1;
+        return r;
+    }
     worker->mailbox_source = (struct source){SOURCE_MAILBOX, worker->mailbox.fd};
+    worker->arrivals_source = (struct source){SOURCE_ARRIVALS, worker->arrivals.fd};
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (worker->epoll_fd < 0)
         return error_errno(error, errno, "epoll_create1");
     if ((r = answers_new(&worker->answers, error)) < 0 || (r = start_mhd(worker, error)) < 0)
         return r;
     if ((r = source_watch(&worker->mailbox_source, worker->epoll_fd, 0)) < 0 ||
+        (r = source_watch(&worker->arrivals_source, worker->epoll_fd, 0)) < 0 ||
         (r = source_watch(&worker->mhd_source, worker->epoll_fd, 0)) < 0)
         return error_errno(error, -r, "epoll_ctl");
     return acceptor_start(worker, error);
@@ -328,6 +349,10 @@ void worker_done(struct worker *worker)
     free(worker->acceptor.sources);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
+    if (worker->arrivals.fd >= 0) {
+        spread_discard(worker);
+        mailbox_done(&worker->arrivals);
+    }
     if (worker->mailbox.fd >= 0)
         mailbox_done(&worker->mailbox);
 }

@@ -8,8 +8,9 @@
  * deadlines, let libmicrohttpd run without waiting. (Its own waiting loop can stall with 128 and
  * more ready connections; with a zero timeout it cannot.)
  *
- * Everything in the struct belongs to the worker's thread, but the mailbox and `next_rules`, and
- * before the thread starts and after it ended. libmicrohttpd calls back on the same thread only.
+ * Everything in the struct belongs to the worker's thread, but the mailboxes, `next_rules` and
+ * `load`, and before the thread starts and after it ended. libmicrohttpd calls back on the same
+ * thread only.
  */
 
 #include "intake/acceptor.h"
@@ -51,11 +52,14 @@ struct worker {
     struct mailbox mailbox;             /* commits that came back; wake-ups from main */
     _Atomic(struct rules *) next_rules; /* put there by main, taken by the worker; owned */
 
+    struct mailbox arrivals;   /* connections that other workers accepted; see spread.h */
+    _Atomic unsigned int load; /* see spread.h */
+
     struct MHD_Daemon *mhd;
     struct answers *answers;
     struct rules *rules; /* one reference */
     int epoll_fd;
-    struct source mhd_source, mailbox_source;
+    struct source mhd_source, mailbox_source, arrivals_source;
     struct acceptor acceptor;
     struct lingers lingers;
     struct deadline_set deadlines;
@@ -63,6 +67,7 @@ struct worker {
     int64_t now_usec;               /* monotonic, of this turn */
     struct connection *connections; /* all; doubly linked */
     struct connection *adding;      /* given to MHD_add_connection, not yet announced by it */
+    struct mailbox_list outbox;     /* commits of this turn, to be posted at its end */
     unsigned int commits;           /* posted by this worker and not yet back */
     bool layout_known;              /* see head.h */
     bool draining;

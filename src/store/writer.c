@@ -126,12 +126,29 @@ static struct store_work *pop(struct store_writer *writer)
     return work_of(item);
 }
 
-static void give_back(struct store_work *work, enum store_result result)
+/* Works that go to the same mailbox one after the other go in one piece, so that their owner is
+ * woken once. From here on the works are their owners'. */
+static void give_back(struct store_work *const *works, size_t n, enum store_result result)
 {
-    work->result = result;
-    if (result != STORE_OK && work->kind == STORE_WORK_APPEND)
-        work->append.verdict = STORE_VERDICT_REFUSED;
-    work->done(work);
+    struct mailbox_list replies = {NULL};
+    struct mailbox *to = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        struct store_work *work = works[i];
+
+        work->result = result;
+        if (result != STORE_OK && work->kind == STORE_WORK_APPEND)
+            work->append.verdict = STORE_VERDICT_REFUSED;
+        if (work->done) {
+            work->done(work);
+            continue;
+        }
+        if (work->reply_to != to)
+            mailbox_post_list(to, &replies);
+        to = work->reply_to;
+        mailbox_list_add(&replies, &work->item);
+    }
+    mailbox_post_list(to, &replies);
 }
 
 /* ---- batches ---- */
@@ -218,9 +235,7 @@ static void commit_batch(struct store_writer *writer)
     else if (batch.n_appends > 0 || result != STORE_OK)
         note_availability(writer, result, &error);
 
-    /* From here on the work is its owners' and the batch must not be looked at. */
-    for (size_t i = 0; i < n; i++)
-        give_back(writer->batch[i], result);
+    give_back(writer->batch, n, result);
     if (stored > 0)
         writer->options.stored(writer->options.context);
 }
@@ -236,13 +251,20 @@ static void call_one(struct store_writer *writer)
         (void)store_maintain(store, false, &error); /* a latched store says why */
         tell_failed(writer, &error);
     }
-    give_back(work, STORE_OK);
+    give_back(&work, 1, STORE_OK);
+}
+
+static void refuse_one(struct store_writer *writer)
+{
+    struct store_work *work = pop(writer);
+
+    give_back(&work, 1, STORE_FAILED);
 }
 
 static void work_off(struct store_writer *writer)
 {
     if (writer->failed)
-        give_back(pop(writer), STORE_FAILED);
+        refuse_one(writer);
     else if (work_of(writer->queue)->kind == STORE_WORK_CALL)
         call_one(writer);
     else
@@ -410,6 +432,11 @@ void store_writer_stop(struct store_writer *writer)
 void store_writer_post(struct store_writer *writer, struct store_work *work)
 {
     mailbox_post(&writer->mailbox, &work->item);
+}
+
+void store_writer_post_list(struct store_writer *writer, struct mailbox_list *works)
+{
+    mailbox_post_list(&writer->mailbox, works);
 }
 
 const struct store_writer_stats *store_writer_stats(const struct store_writer *writer)

@@ -33,7 +33,8 @@ enum store_work_kind {
 struct store_work {
     struct mailbox_item item;
     enum store_work_kind kind;
-    void (*done)(struct store_work *work); /* required; gives the work back to its owner */
+    void (*done)(struct store_work *work); /* gives the work back to its owner, or NULL: */
+    struct mailbox *reply_to;              /* it is posted there */
     enum store_result result;              /* out */
 
     union {
@@ -69,8 +70,11 @@ int store_writer_start(const struct store_writer_options *options, struct store_
  * NULL is legal. */
 void store_writer_stop(struct store_writer *writer);
 
-/* From any thread. Takes the work until its done callback. */
+/* From any thread. Takes the work until it comes back. */
 void store_writer_post(struct store_writer *writer, struct store_work *work);
+
+/* The same for a list of them, linked by their items; it is empty afterwards. */
+void store_writer_post_list(struct store_writer *writer, struct mailbox_list *works);
 
 /* Posts and waits; for start, reload and tools. Not from a loop that must not block, nor from the
  * writer's own thread. STORE_OK: `call` was run (what it did it says through its context);

@@ -59,21 +59,31 @@ void mailbox_wake(struct mailbox *mailbox)
     ASSERT(count == sizeof(one) || errno == EAGAIN);
 }
 
-void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item)
+void mailbox_post_list(struct mailbox *mailbox, struct mailbox_list *list)
 {
     bool was_empty;
 
-    item->next = NULL;
+    if (!list->first)
+        return;
 
     pthread_mutex_lock(&mailbox->lock);
     was_empty = !mailbox->head;
-    *mailbox->tail = item;
-    mailbox->tail = &item->next;
+    *mailbox->tail = list->first;
+    mailbox->tail = &list->last->next;
     pthread_mutex_unlock(&mailbox->lock);
 
-    /* From here on the item is the taker's, and may be gone. */
+    /* From here on the items are the taker's, and may be gone. */
+    list->first = NULL;
     if (was_empty)
         mailbox_wake(mailbox);
+}
+
+void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item)
+{
+    struct mailbox_list list = {NULL};
+
+    mailbox_list_add(&list, item);
+    mailbox_post_list(mailbox, &list);
 }
 
 struct mailbox_item *mailbox_take(struct mailbox *mailbox)

@@ -28,6 +28,12 @@ struct mailbox {
     int fd;                     /* eventfd, CLOEXEC, non-blocking; for poll() by the taker only */
 };
 
+/* Items that travel together, in order. Not in a mailbox; whoever gathers them owns them. */
+struct mailbox_list {
+    struct mailbox_item *first; /* NULL: empty */
+    struct mailbox_item *last;  /* of no meaning when empty */
+};
+
 #define MAILBOX_CONTAINER(item, type, member) \
     ((type *)(void *)((char *)(item)-offsetof(type, member)))
 
@@ -39,6 +45,20 @@ void mailbox_done(struct mailbox *mailbox);
 
 /* From any thread. Takes the item. */
 void mailbox_post(struct mailbox *mailbox, struct mailbox_item *item);
+
+static inline void mailbox_list_add(struct mailbox_list *list, struct mailbox_item *item)
+{
+    item->next = NULL;
+    if (list->first)
+        list->last->next = item;
+    else
+        list->first = item;
+    list->last = item;
+}
+
+/* As mailbox_post for each item of the list, which is empty afterwards (or before: nothing is done
+ * then), but with one lock and at most one wake-up: the taker meets them all at once. */
+void mailbox_post_list(struct mailbox *mailbox, struct mailbox_list *list);
 
 /* From any thread: makes the taker's poll() return although nothing was posted. */
 void mailbox_wake(struct mailbox *mailbox);

@@ -21,7 +21,7 @@
 #include "fuzz.h"
 
 #include "intake/commit.h"
-#include "intake/connection.h"
+#include "intake/spread.h"
 #include "intake/worker.h"
 #include "job/job.h"
 #include "util/log.h"
@@ -43,13 +43,19 @@ struct store_writer {
     unsigned int stored;
 };
 
-void store_writer_post(struct store_writer *writer, struct store_work *work)
+void store_writer_post_list(struct store_writer *writer, struct mailbox_list *works)
 {
-    FUZZ_CHECK(work->append.delivery->body_length > 0);
-    writer->stored++;
-    work->result = STORE_OK;
-    work->append.verdict = STORE_VERDICT_STORED;
-    work->done(work);
+    for (struct mailbox_item *next, *item = works->first; item; item = next) {
+        struct store_work *work = MAILBOX_CONTAINER(item, struct store_work, item);
+
+        next = item->next;
+        FUZZ_CHECK(work->append.delivery->body_length > 0);
+        writer->stored++;
+        work->result = STORE_OK;
+        work->append.verdict = STORE_VERDICT_STORED;
+        mailbox_post(work->reply_to, item);
+    }
+    works->first = NULL;
 }
 
 enum store_result store_writer_call(
@@ -115,6 +121,7 @@ static void turn(void)
     do {
         commit_take_back(&worker);
         (void)MHD_run(worker.mhd);
+        commit_send(&worker);
         FUZZ_CHECK(--left > 0);
     } while (worker.commits > 0 || (MHD_get_timeout(worker.mhd, &msec) == MHD_YES && msec == 0));
     (void)MHD_run(worker.mhd);
@@ -157,7 +164,7 @@ static void serve(const uint8_t *data, size_t size, size_t step, struct outcome 
     worker.now_usec = now_usec;
     FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     atomic_fetch_add(&shared.stats.open_connections, 1);
-    connection_add(&worker, fds[1], (struct sockaddr *)&peer, sizeof(peer.sun_family));
+    spread_add(&worker, fds[1], (struct sockaddr *)&peer, sizeof(peer.sun_family));
     for (size_t at = 0; at < size && !outcome->is_closed; at += step) {
         size_t n = size - at < step ? size - at : step;
 

@@ -81,10 +81,18 @@ RIG enum store_verdict rig_judge(struct store_writer *writer, const struct deliv
     return STORE_VERDICT_STORED;
 }
 
+RIG void rig_give_back(struct store_work *work)
+{
+    if (work->done)
+        work->done(work);
+    else
+        mailbox_post(work->reply_to, &work->item);
+}
+
 RIG void rig_work(struct store_writer *writer, struct store_work *work)
 {
     if (work->kind == STORE_WORK_CALL) {
-        work->done(work);
+        rig_give_back(work);
         return;
     }
     switch (atomic_load(&writer->mode)) {
@@ -103,7 +111,7 @@ RIG void rig_work(struct store_writer *writer, struct store_work *work)
         work->append.verdict = STORE_VERDICT_STORED;
         break;
     }
-    work->done(work);
+    rig_give_back(work);
     if (atomic_load(&writer->lingers)) {
         usleep(100000);
         atomic_store(&writer->let_go, true);
@@ -135,10 +143,11 @@ RIG void *rig_writer_run(void *context)
     return NULL;
 }
 
-void store_writer_post(struct store_writer *writer, struct store_work *work)
+void store_writer_post_list(struct store_writer *writer, struct mailbox_list *works)
 {
-    atomic_fetch_add(&writer->posted, 1);
-    mailbox_post(&writer->mailbox, &work->item);
+    for (struct mailbox_item *item = works->first; item != NULL; item = item->next)
+        atomic_fetch_add(&writer->posted, 1);
+    mailbox_post_list(&writer->mailbox, works);
 }
 
 struct rig_call {

@@ -77,6 +77,34 @@ START_TEST(test_wakeups)
 }
 END_TEST
 
+START_TEST(test_list)
+{
+    struct letter letters[4] = {{.number = 1}, {.number = 2}, {.number = 3}, {.number = 4}};
+    struct mailbox_list list = {NULL};
+    struct mailbox_item *item;
+    uint64_t count = 0;
+    unsigned want = 1;
+
+    ck_assert_int_eq(mailbox_init(&mailbox, NULL), 0);
+    mailbox_post_list(&mailbox, &list); /* nothing to post, nobody to wake */
+    ck_assert(!is_readable());
+
+    mailbox_list_add(&list, &letters[0].item);
+    mailbox_list_add(&list, &letters[1].item);
+    mailbox_list_add(&list, &letters[2].item);
+    mailbox_post_list(&mailbox, &list);
+    ck_assert_ptr_null(list.first);
+    mailbox_list_add(&list, &letters[3].item); /* as good as new */
+    mailbox_post_list(&mailbox, &list);
+    ck_assert_int_eq(read(mailbox.fd, &count, sizeof(count)), sizeof(count));
+    ck_assert_uint_eq(count, 1);
+    for (item = mailbox_take(&mailbox); item; item = item->next)
+        ck_assert_uint_eq(MAILBOX_CONTAINER(item, struct letter, item)->number, want++);
+    ck_assert_uint_eq(want, 5);
+    mailbox_done(&mailbox);
+}
+END_TEST
+
 static void *post_all(void *context)
 {
     const unsigned *poster = context;
@@ -152,6 +180,7 @@ int main(void)
 
     tcase_add_test(core, test_order);
     tcase_add_test(core, test_wakeups);
+    tcase_add_test(core, test_list);
     tcase_add_test(limits, test_threads);
     tcase_add_test_raise_signal(errors, test_done_with_letters, SIGABRT);
     tcase_set_timeout(limits, 60);

@@ -257,6 +257,42 @@ START_TEST(test_what_is_posted_comes_back_once)
 }
 END_TEST
 
+/* Works of two owners, in runs: each run comes back in one piece, its order kept. */
+START_TEST(test_replies_come_back_in_runs)
+{
+    static struct test_work works[60];
+    struct mailbox owners[2];
+    struct mailbox_list list = {NULL};
+
+    start_fake();
+    for (size_t i = 0; i < 2; i++)
+        ck_assert_int_eq(mailbox_init(&owners[i], NULL), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(works); i++) {
+        make_append(&works[i], "id");
+        works[i].work.done = NULL;
+        works[i].work.reply_to = &owners[i / 20 % 2];
+        mailbox_list_add(&list, &works[i].work.item);
+    }
+    store_writer_post_list(writer, &list);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_uint_eq(fake.commits, 1); /* what is posted together shares a commit */
+    for (size_t i = 0; i < 2; i++) {
+        const size_t want = i == 0 ? 40 : 20;
+        size_t n = 0, at = 20 * i;
+
+        for (struct mailbox_item *item = mailbox_take(&owners[i]); item; item = item->next) {
+            if (n == 20)
+                at += 20; /* the other's run */
+            ck_assert_ptr_eq(item, &works[at++].work.item);
+            n++;
+        }
+        ck_assert_uint_eq(n, want);
+        mailbox_done(&owners[i]);
+    }
+    store_writer_stop(writer);
+}
+END_TEST
+
 static unsigned int commits_at_call;
 
 static void note_commits(struct store *store, struct store_work *work)
@@ -626,6 +662,7 @@ int main(void)
     tcase_set_timeout(threads, 100);
     tcase_add_test(core, test_one_delivery_is_told);
     tcase_add_test(core, test_what_is_posted_comes_back_once);
+    tcase_add_test(core, test_replies_come_back_in_runs);
     tcase_add_test(core, test_a_call_runs_between_batches);
     tcase_add_test(core, test_stop_works_off_what_waits);
     tcase_add_test(core, test_pruning_each_minute);
