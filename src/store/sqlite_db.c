@@ -131,6 +131,16 @@ int db_exec(struct db *db, const char *sql)
     return sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
 }
 
+static int copy_text(sqlite3_stmt *statement, char *buffer, size_t size)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+    if (!text)
+        return SQLITE_NOMEM; /* no pragma of ours is NULL */
+    snprintf(buffer, size, "%s", text);
+    return SQLITE_OK;
+}
+
 int db_pragma(struct db *db, const char *sql, char *buffer, size_t size, struct error *error)
 {
     sqlite3_stmt *statement;
@@ -140,12 +150,11 @@ int db_pragma(struct db *db, const char *sql, char *buffer, size_t size, struct 
         rc = sqlite3_step(statement);
         buffer[0] = '\0';
         if (rc == SQLITE_ROW)
-            snprintf(buffer, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+            rc = copy_text(statement, buffer, size);
+        rc = db_reset(statement, rc);
         sqlite3_finalize(statement);
     }
-    return rc == SQLITE_ROW || rc == SQLITE_DONE
-               ? 0
-               : db_errno(db, rc, error, "read how the database is set up");
+    return db_errno(db, rc, error, "read how the database is set up");
 }
 
 /* ---- codes ---- */
@@ -226,8 +235,8 @@ enum store_result db_roll_back(struct db *db, enum store_result result, struct e
 {
     if (sqlite3_get_autocommit(db->handle))
         return result;
-    if (db_run(db, SQL_ROLLBACK, DB_NO_VALUES) != SQLITE_OK &&
-        !sqlite3_get_autocommit(db->handle)) {
+    (void)db_run(db, SQL_ROLLBACK, DB_NO_VALUES);
+    if (!sqlite3_get_autocommit(db->handle)) {
         error_prefix(error, "cannot roll back");
         return STORE_FAILED;
     }

@@ -207,8 +207,9 @@ static bool copy_digest(sqlite3_stmt *statement, int column, struct digest *dige
 }
 
 /* Columns as in SQL_INDEX_RECENT. A row that the disk has damaged is left out: it is found out when
- * it is fetched, and must not keep all others from being delivered. */
-static void add_row(struct sqlite_index *index, sqlite3_stmt *statement, uint64_t seq)
+ * it is fetched, and must not keep all others from being delivered. One for which there is no
+ * memory must not be: its copy would be taken for new. */
+static int add_row(struct sqlite_index *index, sqlite3_stmt *statement, uint64_t seq)
 {
     struct delivery delivery = {
         .updated_at_usec = sqlite3_column_int64(statement, 1),
@@ -220,6 +221,9 @@ static void add_row(struct sqlite_index *index, sqlite3_stmt *statement, uint64_
     if (delivery.job_id && delivery.endpoint && copy_digest(statement, 5, &delivery.id_digest) &&
         copy_digest(statement, 6, &delivery.body_digest))
         index_add(index, &delivery, seq);
+    else if (sqlite3_errcode(sqlite3_db_handle(statement)) == SQLITE_NOMEM)
+        return SQLITE_NOMEM;
+    return SQLITE_OK;
 }
 
 /* Adds the deliveries after *at until there is no more room, or no more. */
@@ -234,8 +238,7 @@ static int add_rows(struct sqlite_index *index, struct db *db, uint64_t *at, boo
         if (*ret_more)
             break;
         *at = (uint64_t)sqlite3_column_int64(statement, 0);
-        add_row(index, statement, *at);
-        rc = SQLITE_OK;
+        rc = add_row(index, statement, *at);
     }
     return statement ? db_reset(statement, rc) : rc;
 }

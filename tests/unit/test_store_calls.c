@@ -18,6 +18,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -33,12 +34,14 @@ enum call {
     CALL_CHECKPOINT,
     CALL_BACKUP,
     CALL_SYSTEM, /* of the kernel, about the files beside the database */
+    CALL_TEXT,   /* of a column; there was no memory for it */
 };
 
 static struct refusal {
     enum call call;
     int code;
     unsigned int at; /* 0: never */
+    bool sticky;     /* and all that come after it */
     unsigned int count;
     bool hit;
 } refusal;
@@ -46,8 +49,9 @@ static struct refusal {
 /* What SQLite asks of itself it does not always heed: sqlite3_exec goes by its statement. */
 static bool is_refused(enum call call, const void *caller)
 {
-    if (refusal.at == 0 || call != refusal.call || !caller_is_ours(caller) ||
-        ++refusal.count != refusal.at)
+    if (refusal.at == 0 || call != refusal.call || !caller_is_ours(caller))
+        return false;
+    if (++refusal.count < refusal.at || (refusal.count > refusal.at && !refusal.sticky))
         return false;
     refusal.hit = true;
     return true;
@@ -91,6 +95,19 @@ REFUSABLE(CALL_BACKUP, sqlite3_backup *, sqlite3_backup_init,
 REFUSABLE(CALL_BACKUP, int, sqlite3_backup_step, (sqlite3_backup * backup, int pages),
     (backup, pages), refusal.code)
 
+REFUSABLE(CALL_TEXT, const unsigned char *, sqlite3_column_text,
+    (sqlite3_stmt * statement, int column), (statement, column), NULL)
+
+/* What is asked after a text that did not come. */
+int sqlite3_errcode(sqlite3 *handle)
+{
+    static int (*real)(sqlite3 * handle);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "sqlite3_errcode");
+    return refusal.call == CALL_TEXT && refusal.hit ? refusal.code : real(handle);
+}
+
 #define SYSTEM(name, parameters, arguments) \
     REFUSABLE(CALL_SYSTEM, int, name, parameters, arguments, (errno = refusal.code, -1))
 
@@ -101,6 +118,25 @@ SYSTEM(fchmod, (int fd, mode_t mode), (fd, mode))
 SYSTEM(flock, (int fd, int operation), (fd, operation))
 SYSTEM(truncate, (const char *path, off_t size), (path, size))
 SYSTEM(fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
+
+int open(const char *path, int flags, ...)
+{
+    static int (*real)(const char *path, int flags, ...);
+    mode_t mode = 0;
+    va_list arguments;
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "open");
+    if (is_refused(CALL_SYSTEM, __builtin_return_address(0))) {
+        errno = refusal.code;
+        return -1;
+    }
+    va_start(arguments, flags);
+    if (flags & O_CREAT)
+        mode = va_arg(arguments, mode_t);
+    va_end(arguments);
+    return real(path, flags, mode);
+}
 
 /* Syncs are not done, for there are many; only refused. */
 int fdatasync(int fd)
@@ -340,12 +376,42 @@ static void prune(int64_t keep_deliveries, int64_t keep_ids)
 static void flush(void)
 {
     struct sqlite_store *store = sqlite_store(rig.store);
+    enum store_result result;
 
     if (rig.backend != RIG_SQLITE || store_has_failed(rig.store))
         return;
     if (index_flush(&store->index, &store->db, &store->now) == SQLITE_OK)
         return;
-    note(db_roll_back(&store->db, STORE_OK, &rig.error));
+    result = db_roll_back(&store->db, STORE_OK, &rig.error);
+    if (result == STORE_FAILED) { /* as the front would */
+        rig.store->failed = true;
+        rig.store->failure = rig.error;
+    }
+    note(result);
+}
+
+/* All up to the newest. */
+static void settle_all(const struct store_sink *sink)
+{
+    struct store_settle settle = {.sink = sink->id};
+    struct store_stats stats;
+    struct store_sink now;
+
+    store_get_stats(rig.store, &stats);
+    if (!rig.reader || store_read_sink(rig.reader, sink->id, &now, &rig.error) < 0)
+        return;
+    settle.frontier = stats.head;
+    settle.delivered = (int64_t)(stats.head - now.frontier);
+    note(rig_settle(&settle));
+}
+
+/* Of a delivery that may be gone by now. */
+static void settle_again(const struct store_sink *sink, uint64_t seq)
+{
+    const struct store_outcome outcome = {.seq = seq, .state = STORE_STATE_DONE};
+    const struct store_settle settle = {.sink = sink->id, .outcomes = &outcome, .n_outcomes = 1};
+
+    note(rig_settle(&settle));
 }
 
 /* With two sinks, one of which leaves the conf while it holds something. */
@@ -385,7 +451,13 @@ static void live_with(const struct store_sink *first, const struct store_sink *s
         rig_advance(2 * USEC_PER_HOUR);
         prune(USEC_PER_HOUR, USEC_PER_HOUR);
     }
+    settle_again(first, 2);
     commit("3", NULL);
+    settle_all(first);
+    rig_advance(2 * USEC_PER_HOUR);
+    prune(USEC_PER_HOUR, USEC_INFINITY); /* writes the index first */
+    rig_advance(2 * USEC_PER_HOUR);
+    prune(USEC_PER_HOUR, USEC_INFINITY);
     prune(USEC_INFINITY, USEC_INFINITY);
     note(store_maintain(rig.store, true, &rig.error));
 }
@@ -431,8 +503,14 @@ static const struct {
     enum call call;
     int code;
     unsigned int skip;
+    bool sticky;
 } call_rows[] = {
     {CALL_STEP, SQLITE_IOERR, 0},
+    {CALL_STEP, SQLITE_IOERR, 3, .sticky = true},
+    {CALL_STEP, SQLITE_FULL, 1},
+    {CALL_STEP, SQLITE_FULL, 1, .sticky = true},
+    {CALL_STEP, SQLITE_IOERR_SHMSIZE, 3},
+    {CALL_TEXT, SQLITE_NOMEM, 2},
     {CALL_PREPARE, SQLITE_NOMEM, 0},
     {CALL_BIND, SQLITE_NOMEM, 7},
     {CALL_OPEN, SQLITE_CANTOPEN},
@@ -456,10 +534,15 @@ START_TEST(test_the_nth_call_is_refused)
         rig_prepare(RIG_SQLITE);
         rig.reserve = 256 << 10;
         told = (struct told){.n = 0};
-        refusal = (struct refusal){.call = call_rows[_i].call, .code = call_rows[_i].code, .at = n};
+        refusal = (struct refusal){
+            .call = call_rows[_i].call,
+            .code = call_rows[_i].code,
+            .at = n,
+            .sticky = call_rows[_i].sticky,
+        };
         live();
         hit = refusal.hit;
-        refusal.at = 0;
+        refusal = (struct refusal){.at = 0};
         check_after();
         rig_stop();
     }
@@ -488,6 +571,43 @@ START_TEST(test_the_nth_allocation_is_refused)
         rig_stop();
     }
     ck_assert_uint_gt(n, 50);
+}
+END_TEST
+
+/* A start that cannot read all there is does not leave out what it could not read: its copy would
+ * be taken for new. */
+START_TEST(test_the_nth_text_of_a_start_is_refused)
+{
+    unsigned int n = 1;
+
+    ck_assert(caller_init("libsqlite3"));
+    rig_prepare(RIG_SQLITE);
+    rig_open();
+    for (bool hit = true; hit; n++) {
+        const struct delivery deliveries[] = {
+            rig_delivery("first"), rig_delivery("second"), rig_delivery("third")};
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(deliveries); i++) {
+            struct store_append append;
+
+            RIG_OK(rig_append(&deliveries[i], &append));
+            ck_assert_int_eq(
+                append.verdict, n == 1 ? STORE_VERDICT_STORED : STORE_VERDICT_DUPLICATE);
+            ck_assert_uint_eq(append.seq, i + 1);
+        }
+        rig_close();
+        refusal = (struct refusal){.call = CALL_TEXT, .code = SQLITE_NOMEM, .at = n};
+        r = rig_open_error(0, &rig.store);
+        hit = refusal.hit;
+        refusal = (struct refusal){.at = 0};
+        ck_assert_int_eq(r, hit ? -ENOMEM : 0);
+        ck_assert_msg(!hit || strstr(rig.error.text, "out of memory"), "%s", rig.error.text);
+        if (hit)
+            rig_open();
+    }
+    ck_assert_uint_gt(n, 6);
+    rig_stop();
 }
 END_TEST
 
@@ -564,6 +684,7 @@ int main(void)
     tcase_set_timeout(errors, 60);
     tcase_add_loop_test(errors, test_the_nth_call_is_refused, 0, ARRAY_SIZE(call_rows));
     tcase_add_loop_test(errors, test_the_nth_allocation_is_refused, 0, RIG_N_BACKENDS);
+    tcase_add_test(errors, test_the_nth_text_of_a_start_is_refused);
     tcase_add_loop_test(errors, test_damaged_rows, 0, ARRAY_SIZE(damages));
     tcase_add_test(errors, test_no_error_wanted);
     suite_add_tcase(suite, errors);
