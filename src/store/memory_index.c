@@ -2,8 +2,9 @@
  * The store in memory: its tables by request id and by job. Open addressing with linear probing;
  * at most half full.
  *
- * The table of jobs goes by hash alone: deliveries of jobs that hash alike are chained through
- * their slots, and whoever walks the chain compares the names.
+ * The table of jobs goes by a hash of the job id alone: deliveries of jobs that hash alike, and of
+ * one job at several endpoints, are chained through their slots, and whoever walks the chain
+ * compares the names.
  */
 
 #include "store/memory_store.h"
@@ -13,10 +14,9 @@
 #include <errno.h>
 #include <string.h>
 
-static uint64_t hash_of_job(const struct delivery *delivery)
+static uint32_t hash_of_job(const struct delivery *delivery)
 {
-    return hash_u64(hash_bytes(delivery->job_id, strlen(delivery->job_id)) ^
-                    hash_u64(hash_bytes(delivery->endpoint, strlen(delivery->endpoint))));
+    return (uint32_t)hash_bytes(delivery->job_id, strlen(delivery->job_id));
 }
 
 static struct memory_id *place_of_id(
@@ -29,9 +29,9 @@ static struct memory_id *place_of_id(
     return &ids[i];
 }
 
-static struct memory_job *place_of_job(struct memory_job *jobs, size_t size, uint64_t hash)
+static struct memory_job *place_of_job(struct memory_job *jobs, size_t size, uint32_t hash)
 {
-    size_t i = (size_t)hash & (size - 1);
+    size_t i = hash & (size - 1);
 
     while (jobs[i].seq != 0 && jobs[i].hash != hash)
         i = (i + 1) & (size - 1);
@@ -152,7 +152,7 @@ uint64_t memory_find_job(struct memory_store *store, const struct delivery *deli
 
 void memory_put_job(struct memory_store *store, const struct delivery *delivery, uint64_t seq)
 {
-    uint64_t hash = hash_of_job(delivery);
+    uint32_t hash = hash_of_job(delivery);
     struct memory_job *job = place_of_job(store->jobs, store->jobs_size, hash);
 
     store->n_jobs += job->seq == 0;

@@ -70,7 +70,7 @@ struct memory_id {
 };
 
 struct memory_job {
-    uint64_t hash;
+    uint32_t hash;
     uint64_t seq; /* the newest delivery of it; 0: the place is free */
 };
 

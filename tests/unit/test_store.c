@@ -184,6 +184,32 @@ START_TEST(test_stale)
 }
 END_TEST
 
+/* The store in memory finds jobs by 32 bits of a hash, the other one by 128. Of so many jobs some
+ * share the 32; each is older than the one before it, and none is stale by another's time. */
+START_TEST(test_jobs_that_hash_alike_make_none_stale)
+{
+    enum { N = 200000, N_BATCH = 1000 };
+    static struct delivery deliveries[N_BATCH];
+    static struct store_append appends[N_BATCH], *pointers[N_BATCH];
+    static char ids[N_BATCH][16];
+    struct store_batch batch = {.appends = pointers, .n_appends = N_BATCH};
+
+    rig_start(RIG_MEMORY);
+    for (int from = 0; from < N; from += N_BATCH) {
+        for (int i = 0; i < N_BATCH; i++) {
+            snprintf(ids[i], sizeof(ids[i]), "job-%d", from + i);
+            deliveries[i] = rig_delivery_of(ids[i], ids[i], N - from - i, false, "{}");
+            appends[i] = (struct store_append){.delivery = &deliveries[i]};
+            pointers[i] = &appends[i];
+        }
+        RIG_OK(store_commit(rig.store, &batch, &rig.error));
+        for (int i = 0; i < N_BATCH; i++)
+            ck_assert(appends[i].verdict == STORE_VERDICT_STORED && !appends[i].stale);
+    }
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_stale_within_a_batch)
 {
     const struct delivery newer = rig_delivery_of("id-1", "job", 2, false, "{}");
@@ -248,6 +274,34 @@ START_TEST(test_each_conflicting_body_is_kept_once)
         STORE_CONFLICTS_PER_DELIVERY);
     /* The first body is still the one that counts. */
     ck_assert_int_eq(send_conflict("id", "{}"), STORE_VERDICT_DUPLICATE);
+    rig_stop();
+}
+END_TEST
+
+static int on_empty_conflict(const struct store_conflict *conflict, void *context)
+{
+    ck_assert_ptr_nonnull(conflict->body); /* NULL: it is damaged */
+    ck_assert_uint_eq(conflict->body_length, 0);
+    ck_assert_uint_eq(conflict->full_length, 0);
+    ++*(int *)context;
+    return 0;
+}
+
+START_TEST(test_an_empty_conflicting_body)
+{
+    struct delivery delivery = rig_delivery("id");
+    struct store_append append;
+    int n = 0;
+
+    rig_start((enum rig_backend)_i);
+    RIG_OK(rig_append(&delivery, &append));
+    delivery.body_digest = rig_digest("", 0);
+    delivery.body = NULL;
+    delivery.body_length = 0;
+    RIG_OK(rig_append(&delivery, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_CONFLICT);
+    ck_assert_int_eq(store_scan_conflicts(rig.reader, 1, on_empty_conflict, &n, &rig.error), 1);
+    ck_assert_int_eq(n, 1);
     rig_stop();
 }
 END_TEST
@@ -495,7 +549,8 @@ START_TEST(test_outcomes_that_change_nothing)
     rig_outcome(sink.id, 2, 2, 2, STORE_STATE_DONE);     /* fresh and done: needs no row */
     rig_outcome(sink.id, 0, 0, 4, STORE_STATE_PENDING);  /* above the frontier: pending anyway */
     rig_outcome(sink.id, 0, 0, 99, STORE_STATE_PENDING); /* not there */
-    rig_outcome(sink.id, 0, 0, 1, STORE_STATE_DONE);     /* settled long ago */
+    rig_outcome(sink.id, 0, 0, 0, STORE_STATE_PENDING);
+    rig_outcome(sink.id, 0, 0, 1, STORE_STATE_DONE); /* settled long ago */
     sink = rig_read_sink(sink.id);
     ck_assert_uint_eq(sink.pending_rows, 0);
     ck_assert_uint_eq(sink.requeued, 0);
@@ -679,6 +734,8 @@ START_TEST(test_what_is_not_there)
     ck_assert_ptr_null(delivery);
     ck_assert_int_eq(store_read_sink(rig.reader, 1, &sink, &rig.error), -ENOENT);
     ck_assert_str_eq(rig.error.text, "sink 1 was never registered");
+    ck_assert_int_eq(store_read_sink(rig.reader, 0, &sink, &rig.error), -ENOENT);
+    ck_assert_str_eq(rig.error.text, "sink 0 was never registered");
     rig_stop();
 }
 END_TEST
@@ -753,6 +810,8 @@ int main(void)
     tcase_add_loop_test(core, test_appends_and_settles_in_one_batch, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_attempts_in_order, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_stats, 0, RIG_N_BACKENDS);
+    tcase_add_test(limits, test_jobs_that_hash_alike_make_none_stale);
+    tcase_add_loop_test(limits, test_an_empty_conflicting_body, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(limits, test_conflicts_are_bounded_in_all, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(limits, test_a_large_conflicting_body_is_cut, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(limits, test_attempts_are_bounded, 0, RIG_N_BACKENDS);
