@@ -7,6 +7,8 @@
 
 #include "store/sqlite_index.h"
 
+#include "util/cleanup.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,8 +147,8 @@ int index_read_block(struct db *db, uint64_t run, size_t block,
         return rc;
     *ret_n = index_block_decode(
         sqlite3_column_blob(statement, 0), (size_t)sqlite3_column_bytes(statement, 0), ret_entries);
-    rc = db_reset(statement, SQLITE_OK);
-    return rc == SQLITE_OK && *ret_n == 0 ? SQLITE_CORRUPT : rc;
+    (void)db_reset(statement, SQLITE_OK);
+    return *ret_n == 0 ? SQLITE_CORRUPT : SQLITE_OK;
 }
 
 /* How many fences are below `hi`. Keys are spread evenly, so the place is near where it would be if
@@ -156,7 +158,8 @@ static size_t fences_below(const uint64_t *fences, size_t n, uint64_t hi)
     size_t guess = (size_t)((unsigned __int128)hi * n >> 64);
     size_t low = 0, high = n;
 
-    if (guess < n && fences[guess] < hi) {
+    ASSERT(guess < n); /* a run has a block */
+    if (fences[guess] < hi) {
         low = guess + 1;
         for (size_t step = 8; low + step < n; step *= 2) {
             if (fences[low + step] >= hi) {

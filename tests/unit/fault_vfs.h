@@ -24,6 +24,7 @@ static struct fault {
     bool sticky;         /* and from then on */
     bool (*holds)(void); /* fails only while this holds; NULL: always does */
     const char *only;    /* fails for files with this in their name; NULL: for all */
+    bool cannot_share;   /* files have no shared memory, as on some networks */
     unsigned int count;
     bool hit;
     unsigned int syncs; /* in all */
@@ -169,6 +170,9 @@ static const sqlite3_io_methods fault_methods = {
 
 static sqlite3_vfs *fault_vfs_real;
 
+/* For files without shared memory. */
+static sqlite3_io_methods fault_first_methods;
+
 static int fault_open(
     sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
 {
@@ -178,7 +182,9 @@ static int fault_open(
     fault_file->real = (sqlite3_file *)(void *)(fault_file + 1);
     fault_file->name = name;
     rc = fault_vfs_real->xOpen(fault_vfs_real, name, fault_file->real, flags, ret_flags);
-    file->pMethods = fault_file->real->pMethods ? &fault_methods : NULL;
+    file->pMethods = !fault_file->real->pMethods ? NULL
+                     : fault.cannot_share        ? &fault_first_methods
+                                                 : &fault_methods;
     return rc;
 }
 
@@ -187,6 +193,8 @@ static void fault_install(void)
 {
     static sqlite3_vfs vfs;
 
+    fault_first_methods = fault_methods;
+    fault_first_methods.iVersion = 1;
     fault_vfs_real = sqlite3_vfs_find(NULL);
     vfs = *fault_vfs_real;
     vfs.zName = "fault";

@@ -289,6 +289,46 @@ START_TEST(test_freezing_sorts_and_begins_anew)
 }
 END_TEST
 
+/* An id and a job can have the same key, and slots of others lie between. */
+START_TEST(test_an_id_and_a_job_of_one_key_are_told_apart)
+{
+    for (uint64_t round = 0; round < 100; round++) {
+        struct index_recent recent;
+        struct index_frozen frozen;
+
+        ck_assert_int_eq(index_recent_init(&recent, 32), 0);
+        for (uint64_t i = 0; i < 16; i++) {
+            struct delivery delivery = delivery_of(100 * round + i, "job", 0);
+            struct index_entry id = index_entry_of_id(&delivery, i + 1);
+            struct index_entry job = index_entry_of_job(&delivery, i + 101);
+
+            job.key = id.key;
+            index_recent_add(&recent, i % 2 == 0 ? &job : &id);
+            index_recent_add(&recent, i % 2 == 0 ? &id : &job);
+        }
+        for (uint64_t i = 0; i < 16; i++) {
+            struct digest digest = digest_of(100 * round + i);
+            struct index_key key = index_key_of_id(&digest);
+
+            ck_assert_uint_eq(index_entry_seq(index_recent_find(&recent, &key, INDEX_ID)), i + 1);
+            ck_assert_uint_eq(
+                index_entry_seq(index_recent_find(&recent, &key, INDEX_JOB)), i + 101);
+        }
+        ck_assert_int_eq(index_recent_freeze(&recent, &frozen), 0);
+        for (uint64_t i = 0; i < 16; i++) {
+            struct digest digest = digest_of(100 * round + i);
+            struct index_key key = index_key_of_id(&digest);
+
+            ck_assert_uint_eq(index_entry_seq(index_frozen_find(&frozen, &key, INDEX_ID)), i + 1);
+            ck_assert_uint_eq(
+                index_entry_seq(index_frozen_find(&frozen, &key, INDEX_JOB)), i + 101);
+        }
+        index_frozen_done(&frozen);
+        index_recent_done(&recent);
+    }
+}
+END_TEST
+
 /* ---- which runs are merged ---- */
 
 #define FLUSH (2 * (uint64_t)INDEX_FREEZE)
@@ -348,6 +388,7 @@ int main(void)
     tcase_add_test(core, test_a_summary_lets_few_strangers_pass);
     tcase_add_test(core, test_what_is_taken_back_was_never_there);
     tcase_add_test(core, test_freezing_sorts_and_begins_anew);
+    tcase_add_test(core, test_an_id_and_a_job_of_one_key_are_told_apart);
     tcase_add_loop_test(
         core, test_choose_merge, 0, (int)(sizeof(merge_rows) / sizeof(merge_rows[0])));
     tcase_add_test(errors, test_a_damaged_block_is_none);

@@ -9,13 +9,47 @@
 
 #include "fault_vfs.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static char copy_path[128];
 static struct store_backup *backup;
 static _Atomic bool cancelled;
+
+/* Where the copy goes: how much is free there, and whether that is another disk. */
+static struct {
+    bool is_set, is_elsewhere;
+    fsblkcnt_t free_blocks;
+} there;
+
+int statvfs(const char *path, struct statvfs *room)
+{
+    static int (*real)(const char *path, struct statvfs *room);
+    int r;
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "statvfs");
+    r = real(path, room);
+    if (there.is_set && strcmp(path, copy_path) == 0)
+        room->f_bavail = there.free_blocks;
+    return r;
+}
+
+int stat(const char *path, struct stat *status)
+{
+    static int (*real)(const char *path, struct stat *status);
+    int r;
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "stat");
+    r = real(path, status);
+    if (there.is_elsewhere && strcmp(path, copy_path) == 0)
+        status->st_dev++;
+    return r;
+}
 
 static void setup(void)
 {
@@ -225,6 +259,42 @@ START_TEST(test_no_room_above_the_floor)
 }
 END_TEST
 
+static void begin_without_room(bool want_floor)
+{
+    ck_assert_int_eq(store_backup_begin(rig.store, copy_path, &backup, &rig.error), -ENOSPC);
+    ck_assert_msg(strstr(rig.error.text, "are free there; the copy needs"), "%s", rig.error.text);
+    ck_assert_msg(
+        !strstr(rig.error.text, "above store.disk_floor") == !want_floor, "%s", rig.error.text);
+    ck_assert(!store_has_failed(rig.store));
+}
+
+START_TEST(test_no_room)
+{
+    there.is_set = true;
+    begin_without_room(false);
+    rig_close();
+    ck_assert_int_eq(rig_open_error(4096, &rig.store), 0);
+    ck_assert_int_eq(store_reader_open(rig.store, &rig.reader, &rig.error), 0);
+    there.free_blocks = 2; /* above the floor, but not enough */
+    begin_without_room(true);
+    there.is_set = false;
+    begin();
+    finish();
+}
+END_TEST
+
+/* The floor is of the store's disk; that of the copy need not have one. */
+START_TEST(test_another_disk_has_no_floor)
+{
+    rig_close();
+    ck_assert_int_eq(rig_open_error(UINT64_C(1) << 62, &rig.store), 0);
+    ck_assert_int_eq(store_reader_open(rig.store, &rig.reader, &rig.error), 0);
+    there.is_elsewhere = true;
+    begin();
+    finish();
+}
+END_TEST
+
 START_TEST(test_a_folder_that_is_gone)
 {
     unlink(copy_path);
@@ -297,6 +367,7 @@ START_TEST(test_a_latched_store_is_not_copied)
     ck_assert(!step(&progress));
     rig.store->failed = true;
     rig.store->failure = (struct error){EIO, "the disk is gone"};
+    ck_assert_int_eq(store_backup_step(backup, &progress, NULL), -EIO);
     ck_assert_int_eq(store_backup_step(backup, &progress, &rig.error), -EIO);
     ck_assert_str_eq(rig.error.text, "the disk is gone");
     store_backup_end(TAKE(backup));
@@ -369,6 +440,8 @@ int main(void)
     tcase_add_test(errors, test_too_many_rollbacks_end_it);
     tcase_add_test(errors, test_given_up_leaves_the_store_alone);
     tcase_add_test(errors, test_no_room_above_the_floor);
+    tcase_add_test(errors, test_no_room);
+    tcase_add_test(errors, test_another_disk_has_no_floor);
     tcase_add_test(errors, test_a_folder_that_is_gone);
     tcase_add_test(errors, test_a_link_is_not_followed);
     tcase_add_test(errors, test_a_damaged_copy_is_found);

@@ -9,9 +9,12 @@
 #include "store/sqlite_schema.h"
 #include "store/sqlite_store.h"
 
+#include "caller.h"
+#include "failing_malloc.h"
 #include "fault_vfs.h"
 #include "query_rig.h"
 
+#include <endian.h>
 #include <inttypes.h>
 
 #define N_JOBS 1000
@@ -286,6 +289,104 @@ START_TEST(test_a_full_disk_at_every_write)
 }
 END_TEST
 
+/* A block that cannot be written, with the others before it: the run is begun anew. */
+START_TEST(test_a_block_that_is_refused)
+{
+    start();
+    add_to(INDEX_FREEZE);
+    ck_assert_int_eq(db_exec(database(), "CREATE TEMP TRIGGER refuse BEFORE INSERT ON index_blocks"
+                                         " WHEN (SELECT count(*) FROM index_blocks) >= 3"
+                                         " BEGIN SELECT raise(FAIL, 'refused'); END"),
+        SQLITE_OK);
+    ck_assert_int_eq(add_batch(BATCH, true), SQLITE_CONSTRAINT_TRIGGER);
+    want_new(state.head + 1);
+    want_all();
+    ck_assert_int_eq(db_exec(database(), "DROP TRIGGER refuse"), SQLITE_OK);
+    add_to(2 * INDEX_FREEZE);
+    want_tidy();
+    want_all();
+    stop();
+}
+END_TEST
+
+/* Runs whose summaries fill their rows, or leave one short or over. */
+START_TEST(test_sizes_around_a_full_row_of_summaries)
+{
+    const size_t full = INDEX_SUMMARIES * INDEX_BLOCK_ENTRIES / 2;
+
+    start();
+    ck_assert_int_eq(add_batch(full + (size_t)_i - 1, true), SQLITE_OK);
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    ck_assert_uint_eq(ix.runs[0].n_blocks, INDEX_SUMMARIES + (_i > 1 ? 1 : 0));
+    want_tidy();
+    index_close(&ix);
+    open_index();
+    want_all();
+    stop();
+}
+END_TEST
+
+/* ---- without memory ---- */
+
+static int open_with_refusal(unsigned int n)
+{
+    int rc;
+
+    failing_malloc_in = n;
+    rc = index_open(&ix, database(), &state);
+    failing_malloc_in = 0;
+    return rc;
+}
+
+START_TEST(test_the_nth_allocation_of_an_open_is_refused)
+{
+    unsigned int n = 0;
+    int rc;
+
+    if (!failing_malloc_works())
+        return;
+    ck_assert(caller_init("libsqlite3"));
+    failing_malloc_counts = caller_is_ours;
+    start();
+    add_to(3 * INDEX_FREEZE);
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    index_close(&ix);
+    while ((rc = open_with_refusal(++n)) == SQLITE_NOMEM)
+        index_close(&ix);
+    ck_assert_int_eq(rc, SQLITE_OK);
+    ck_assert_uint_gt(n, 5);
+    want_all();
+    stop();
+}
+END_TEST
+
+START_TEST(test_a_batch_for_which_there_is_no_memory)
+{
+    const size_t n = (size_t)5 * INDEX_FREEZE;
+
+    if (!failing_malloc_works())
+        return;
+    ck_assert(caller_init("libsqlite3"));
+    failing_malloc_counts = caller_is_ours;
+    start();
+    add_to(BATCH);
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    for (unsigned int at = 1; at <= 3; at++) {
+        long before = failing_malloc_live;
+
+        failing_malloc_in = at;
+        ck_assert_int_eq(index_make_room(&ix, database(), &state, n), SQLITE_NOMEM);
+        ck_assert_uint_eq(failing_malloc_in, 0);
+        ck_assert_int_eq(failing_malloc_live, before);
+        add_to(state.head + BATCH);
+        ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    }
+    ck_assert_int_eq(add_batch(n, true), SQLITE_OK);
+    want_all();
+    stop();
+}
+END_TEST
+
 /* ---- forgetting ---- */
 
 START_TEST(test_what_is_forgotten_is_new_and_its_room_comes_back)
@@ -316,6 +417,22 @@ START_TEST(test_what_is_forgotten_is_new_and_its_room_comes_back)
     want_new(100000);
     add_to(120000);
     want_known(100200);
+    stop();
+}
+END_TEST
+
+START_TEST(test_what_is_forgotten_before_it_is_written_makes_no_run)
+{
+    start();
+    add_to(BATCH);
+    state.pruned_through = state.forgotten_through = state.head;
+    ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
+    ck_assert_uint_eq(ix.n_runs, 0);
+    ck_assert_uint_eq(state.indexed_through, state.head);
+    want_tidy();
+    want_new(1);
+    add_to(2 * BATCH);
+    want_known(2 * BATCH);
     stop();
 }
 END_TEST
@@ -391,6 +508,9 @@ static const char *const damages[] = {
     "UPDATE index_runs SET blocks = blocks + 1",
     "UPDATE index_runs SET blocks = 0, entries = 0",
     "UPDATE index_runs SET entries = 1",
+    "UPDATE index_runs SET entries = 100, blocks = 1",
+    "WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 163)"
+    " INSERT INTO index_runs SELECT i, 100, 50, 1, i, i FROM n",
 };
 
 START_TEST(test_a_damaged_run_is_refused_at_open)
@@ -448,8 +568,42 @@ START_TEST(test_a_job_is_found_in_every_part)
         if (i < 2)
             flush();
     }
-    query.job_id = "none";
-    query_want(&query, "");
+    /* Wherever in a run they would be, before and behind all others too. */
+    for (int i = 0; i < 100; i++) {
+        char job_id[16];
+
+        snprintf(job_id, sizeof(job_id), "none-%d", i);
+        query.job_id = job_id;
+        query_want(&query, "");
+    }
+    rig_stop();
+}
+END_TEST
+
+/* A digest of which the first half is the key of a job: what is found is of the kind that is looked
+ * for, in memory and on disk. */
+START_TEST(test_an_id_that_looks_like_a_job)
+{
+    const struct index_key key = index_key_of_job("third", "main");
+    const uint64_t words[] = {htobe64(key.hi), htobe64(key.lo)};
+    struct delivery like = rig_delivery_of("like", "other", 50, false, "{}");
+    struct store_query query = STORE_QUERY_INIT;
+    struct store_append append_like;
+
+    rig_start(RIG_SQLITE);
+    memcpy(like.id_digest.bytes, words, sizeof(words));
+    query.job_id = "third";
+    query.oldest_first = true;
+    RIG_OK(rig_append(&like, &append_like));
+    ck_assert_int_eq(append_like.verdict, STORE_VERDICT_STORED);
+    fill(2, 6);
+    for (int i = 0; i < 2; i++) {
+        RIG_OK(rig_append(&like, &append_like));
+        ck_assert_int_eq(append_like.verdict, STORE_VERDICT_DUPLICATE);
+        ck_assert_uint_eq(append_like.seq, 1);
+        query_want(&query, "36");
+        flush();
+    }
     rig_stop();
 }
 END_TEST
@@ -536,7 +690,130 @@ START_TEST(test_a_job_with_more_than_can_be_sorted)
 }
 END_TEST
 
+START_TEST(test_a_batch_that_the_index_has_no_memory_for_is_refused_whole)
+{
+    const size_t n = (size_t)2 * INDEX_FREEZE;
+    struct delivery *deliveries = calloc(n, sizeof(*deliveries));
+    struct store_append *appends = calloc(n, sizeof(*appends));
+    struct store_append **pointers = calloc(n, sizeof(struct store_append *));
+    struct store_batch batch = {.appends = pointers, .n_appends = n};
+
+    if (failing_malloc_works()) {
+        rig_start(RIG_SQLITE);
+        for (size_t i = 0; i < n; i++) {
+            deliveries[i] = rig_delivery("batch");
+            deliveries[i].id_digest = digest_of(i);
+            appends[i].delivery = &deliveries[i];
+            pointers[i] = &appends[i];
+        }
+        ck_assert(caller_init("libsqlite3"));
+        failing_malloc_counts = caller_is_ours;
+        rig.error = (struct error)ERROR_INIT;
+        failing_malloc_in = 1;
+        ck_assert_int_eq(store_commit(rig.store, &batch, &rig.error), STORE_UNAVAILABLE);
+        ck_assert_uint_eq(failing_malloc_in, 0);
+        ck_assert_int_eq(rig.error.code, ENOMEM);
+        ck_assert_uint_eq(rig_count_deliveries(), 0);
+        for (size_t i = 0; i < n; i++)
+            ck_assert_int_eq(appends[i].verdict, STORE_VERDICT_REFUSED);
+        RIG_OK(store_commit(rig.store, &batch, &rig.error));
+        ck_assert_int_eq(appends[n - 1].verdict, STORE_VERDICT_STORED);
+        ck_assert_uint_eq(appends[n - 1].seq, n);
+        rig_stop();
+    }
+    free(deliveries);
+    free(appends);
+    free(pointers);
+}
+END_TEST
+
+/* What is damaged is no copy and nothing new, also where only copies can be told. */
+START_TEST(test_a_damaged_block_without_room)
+{
+    struct delivery delivery = rig_delivery_of("id-1", "other", 1, false, "{}");
+    struct store_append append_copy;
+
+    rig_start(RIG_SQLITE);
+    fill(1, 3);
+    flush();
+    damage("UPDATE index_blocks SET data = zeroblob(length(data))");
+    sqlite_store(rig.store)->disk.floor = UINT64_C(1) << 62;
+    rig_advance(USEC_PER_SEC);
+    ck_assert_int_eq(rig_append(&delivery, &append_copy), STORE_FAILED);
+    ck_assert_int_eq(append_copy.verdict, STORE_VERDICT_REFUSED);
+    ck_assert_int_eq(rig.error.code, EBADMSG);
+    rig_stop();
+}
+END_TEST
+
 /* ---- an older store ---- */
+
+/* It has no runs: all deliveries are read at the open, in as many pieces as fit in memory. */
+START_TEST(test_more_deliveries_than_fit_in_memory_are_indexed_at_open)
+{
+    const size_t n = 4 * INDEX_FREEZE;
+    struct delivery copy = rig_delivery("many-7");
+    struct store_append append_copy;
+
+    rig_start(RIG_SQLITE);
+    do_not_sync();
+    for (size_t i = 0; i < n; i += INDEX_FREEZE / 8)
+        rig_append_many(INDEX_FREEZE / 8);
+    ck_assert_int_eq(
+        db_exec(database(), "DELETE FROM index_runs; DELETE FROM index_blocks;"
+                            " DELETE FROM index_summaries; UPDATE store SET indexed_through = 0"),
+        SQLITE_OK);
+    rig_close();
+    rig_open();
+    ck_assert_int_gt(number_of("SELECT count(*) FROM index_runs"), 0);
+    ck_assert_int_gt(number_of("SELECT indexed_through FROM store"), INDEX_FREEZE);
+    for (size_t number = 0; number < n; number += n / 64) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "many-%zu", number);
+        copy = rig_delivery(id);
+        RIG_OK(rig_append(&copy, &append_copy));
+        ck_assert_int_eq(append_copy.verdict, STORE_VERDICT_DUPLICATE);
+        ck_assert_uint_eq(append_copy.seq, number + 1);
+    }
+    ck_assert_uint_eq(rig_append_new(), n + 1);
+    rig_stop();
+}
+END_TEST
+
+/* Neither taken over as something else, nor left out: a copy would be taken for new. */
+START_TEST(test_damaged_ids_of_an_older_store_are_refused)
+{
+    static const char *const rows[] = {
+        "(1, x'00112233445566778899aabbccddeeff', x'00')",
+        "(1, x'', x'00112233445566778899aabbccddeeff')",
+    };
+    char sql[256];
+    sqlite3 *handle;
+    struct db db;
+
+    rig_prepare(RIG_SQLITE);
+    ck_assert_int_eq(sqlite3_open(rig.path, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(handle, "PRAGMA user_version = 0", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    ck_assert_int_eq(db_open(&db, rig.path, SQLITE_OPEN_READWRITE, 64, &rig.error), 0);
+    ck_assert_int_eq(schema_migrate(&db, schema_steps, 2, &rig.error), 0);
+    snprintf(sql, sizeof(sql),
+        "UPDATE store SET pruned_through = 1; INSERT INTO ids (seq, digest, body_digest)"
+        " VALUES %s",
+        rows[_i]);
+    ck_assert_int_eq(db_exec(&db, sql), SQLITE_OK);
+    db_close(&db, true);
+    ck_assert_int_eq(rig_open_error(0, &rig.store), -EBADMSG);
+    ck_assert_msg(strstr(rig.error.text, "restore a backup"), "%s", rig.error.text);
+
+    ck_assert_int_eq(sqlite3_open(rig.path, &handle), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(handle, "DELETE FROM ids", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(handle);
+    rig_open();
+    rig_stop();
+}
+END_TEST
 
 START_TEST(test_ids_of_an_older_store_are_taken_over)
 {
@@ -611,6 +888,7 @@ int main(void)
     int failed;
 
     tcase_set_timeout(core, 120);
+    tcase_set_timeout(limits, 60);
     tcase_set_timeout(errors, 120);
     tcase_add_test(core, test_all_is_found_at_every_size);
     tcase_add_test(core, test_runs_survive_a_restart_at_any_moment);
@@ -619,11 +897,21 @@ int main(void)
     tcase_add_test(core, test_a_job_is_found_in_every_part);
     tcase_add_test(core, test_copies_and_late_ones_are_known_after_flush_and_restart);
     tcase_add_test(core, test_another_job_of_the_same_hash_makes_none_stale);
+    tcase_add_test(core, test_what_is_forgotten_before_it_is_written_makes_no_run);
+    tcase_add_test(core, test_an_id_that_looks_like_a_job);
     tcase_add_test(core, test_ids_of_an_older_store_are_taken_over);
+    tcase_add_loop_test(core, test_sizes_around_a_full_row_of_summaries, 0, 3);
     tcase_add_test(limits, test_a_batch_larger_than_memory_keeps);
     tcase_add_test(limits, test_a_job_with_more_than_can_be_sorted);
     tcase_add_test(errors, test_nothing_of_a_failed_transaction_stays);
     tcase_add_test(errors, test_a_full_disk_at_every_write);
+    tcase_add_test(limits, test_more_deliveries_than_fit_in_memory_are_indexed_at_open);
+    tcase_add_test(errors, test_a_block_that_is_refused);
+    tcase_add_test(errors, test_a_batch_that_the_index_has_no_memory_for_is_refused_whole);
+    tcase_add_test(errors, test_a_damaged_block_without_room);
+    tcase_add_test(errors, test_the_nth_allocation_of_an_open_is_refused);
+    tcase_add_test(errors, test_a_batch_for_which_there_is_no_memory);
+    tcase_add_loop_test(errors, test_damaged_ids_of_an_older_store_are_refused, 0, 2);
     tcase_add_test(errors, test_a_damaged_block_is_noticed);
     tcase_add_loop_test(errors, test_a_damaged_run_is_refused_at_open, 0,
         (int)(sizeof(damages) / sizeof(damages[0])));

@@ -223,6 +223,9 @@ START_TEST(test_a_sink_that_was_never_registered)
     ck_assert_uint_eq(row.attempts, 7);
     ck_assert_int_eq(store_read_oldest_pending(rig.reader, 9, &at, &rig.error), -ENOENT);
     ck_assert_str_eq(rig.error.text, "nothing is pending for sink 9");
+    ck_assert_int_eq(store_read_sink_row(rig.reader, 0, 1, &row, &rig.error), -ENOENT);
+    ck_assert_int_eq(store_read_oldest_pending(rig.reader, 0, &at, &rig.error), -ENOENT);
+    ck_assert_str_eq(rig.error.text, "nothing is pending for sink 0");
     ck_assert_int_eq(at, 7);
     rig_stop();
 }

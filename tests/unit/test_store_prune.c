@@ -181,6 +181,175 @@ START_TEST(test_a_straggler_gets_its_full_time)
 }
 END_TEST
 
+/* Settled late and wanted once more: what was kept to date it holds nothing against that. */
+START_TEST(test_a_straggler_that_is_asked_for_again)
+{
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("sink");
+    rig_set_active(&sink);
+    rig_append_many(3);
+    rig_outcome(sink.id, 3, 2, 2, STORE_STATE_PENDING);
+    rig_advance(USEC_PER_HOUR);
+    prune(&keep_30d);
+    rig_outcome(sink.id, 0, 1, 2, STORE_STATE_DONE);
+    rig_outcome(sink.id, 0, 0, 2, STORE_STATE_PENDING);
+    sink = rig_read_sink(sink.id);
+    ck_assert_uint_eq(sink.requeued, 1);
+    ck_assert_uint_eq(sink.pending_rows, 1);
+    rig_advance(2 * KEEP);
+    prune(&keep_30d);
+    ck_assert(rig_has(2));
+    ck_assert_uint_eq(stats().deliveries, 1);
+    rig_outcome(sink.id, 0, 1, 2, STORE_STATE_DONE);
+    rig_outcome(sink.id, 0, 0, 1, STORE_STATE_PENDING); /* gone: there is nothing to ask for */
+    ck_assert_uint_eq(rig_read_sink(sink.id).pending_rows, 0);
+    rig_stop();
+}
+END_TEST
+
+/* More of them than one step takes, and nothing was pruned since they were settled. */
+START_TEST(test_many_stragglers)
+{
+    enum { N = 250 };
+    struct store_outcome outcomes[N];
+    struct store_settle settle = {.frontier = N, .outcomes = outcomes, .n_outcomes = N};
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("sink");
+    settle.sink = sink.id;
+    rig_set_active(&sink);
+    rig_append_many(N + 1);
+    for (size_t i = 0; i < N; i++)
+        outcomes[i] = (struct store_outcome){.seq = i + 1, .state = STORE_STATE_PENDING};
+    RIG_OK(rig_settle(&settle));
+    rig_advance(USEC_PER_HOUR);
+    prune(&keep_30d);
+    for (size_t i = 0; i < N; i++)
+        outcomes[i].state = STORE_STATE_DONE;
+    settle.frontier = 0;
+    settle.delivered = N;
+    RIG_OK(rig_settle(&settle));
+    rig_advance(KEEP - USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, N + 1);
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 1);
+    rig_read_sink(sink.id);
+    rig_stop();
+}
+END_TEST
+
+/* The same of a sink that left: behind where pruning has come, more than one step takes. */
+START_TEST(test_a_sink_that_left_with_many_rows)
+{
+    enum { N = 250 };
+    struct store_outcome outcomes[N];
+    struct store_settle settle = {
+        .frontier = N + 1, .delivered = 1, .outcomes = outcomes, .n_outcomes = N};
+    struct store_sink sink;
+
+    rig_start((enum rig_backend)_i);
+    sink = rig_register("leaves");
+    settle.sink = sink.id;
+    rig_set_active(&sink);
+    rig_append_many(N + 1);
+    for (size_t i = 0; i < N; i++)
+        outcomes[i] = (struct store_outcome){.seq = i + 1, .state = STORE_STATE_PENDING};
+    RIG_OK(rig_settle(&settle));
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, N);
+    rig_set_active(NULL);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    ck_assert_uint_eq(rig_read_sink(sink.id).dropped, N);
+    rig_stop();
+}
+END_TEST
+
+START_TEST(test_a_retention_made_longer)
+{
+    static const struct store_retention keep_60d = {2 * KEEP, USEC_INFINITY};
+
+    rig_start((enum rig_backend)_i);
+    rig_set_active(NULL);
+    rig_append_many(3);
+    pass_retention();
+    rig_append_many(3);
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 3);
+    prune(&keep_60d);
+    rig_advance(KEEP + USEC_PER_HOUR);
+    prune(&keep_60d);
+    ck_assert_uint_eq(stats().deliveries, 3);
+    rig_stop();
+}
+END_TEST
+
+/* Whose outcomes are waited for: those that were named last, and only those that there are. */
+START_TEST(test_another_sink_in_its_place)
+{
+    const uint32_t never[] = {0, 99};
+    struct store_sink slow, quick;
+
+    rig_start((enum rig_backend)_i);
+    slow = rig_register("slow");
+    quick = rig_register("quick");
+    rig_append_many(3);
+    rig_deliver_to(&quick, 3);
+    rig_set_active(&slow);
+    pass_retention();
+    rig_advance(KEEP);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 3);
+    rig_set_active(&quick);
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+
+    rig_append_many(2);
+    RIG_OK(store_set_active_sinks(rig.store, never, 1, &rig.error));
+    RIG_OK(store_set_active_sinks(rig.store, never, 2, &rig.error));
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    rig_stop();
+}
+END_TEST
+
+/* The index still knows when it was updated. */
+START_TEST(test_late_for_a_job_whose_newest_is_gone)
+{
+    const struct delivery newest = rig_delivery_of("newest", "job", 5, false, "{}");
+    const struct delivery late = rig_delivery_of("late", "job", 4, false, "{}");
+    struct store_append append;
+    struct store_sink sink;
+
+    rig_start(RIG_SQLITE);
+    sink = rig_register("sink");
+    rig_set_active(&sink);
+    RIG_OK(rig_append(&newest, &append));
+    rig_append_many(9);
+    rig_deliver_to(&sink, 1);
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert(!rig_has(1));
+    RIG_OK(rig_append(&late, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_STORED);
+    ck_assert(append.stale);
+    rig_stop();
+}
+END_TEST
+
 /* A sink that left the conf holds nothing up, its sums stay right, and when it comes back it goes
  * on with what is still there. */
 START_TEST(test_a_sink_that_left_and_came_back)
@@ -477,6 +646,12 @@ int main(void)
     tcase_set_timeout(limits, 60);
     tcase_add_loop_test(core, test_kept_until_their_time_is_over, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_everything_may_go_and_seqs_go_on, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_straggler_that_is_asked_for_again, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_a_retention_made_longer, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(core, test_another_sink_in_its_place, 0, RIG_N_BACKENDS);
+    tcase_add_test(core, test_late_for_a_job_whose_newest_is_gone);
+    tcase_add_loop_test(limits, test_many_stragglers, 0, RIG_N_BACKENDS);
+    tcase_add_loop_test(limits, test_a_sink_that_left_with_many_rows, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_nothing_before_the_sinks_are_named, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_for_ever, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_what_a_row_holds_stays, 0, RIG_N_BACKENDS);

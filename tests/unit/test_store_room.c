@@ -10,6 +10,8 @@
 
 #include "fault_vfs.h"
 
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -46,6 +48,21 @@ static off_t wal_size(void)
 }
 
 /* ---- what the disk does ---- */
+
+/* What a file system answers that cannot allocate; 0: it can. */
+static int fallocate_errno;
+
+int fallocate(int fd, int mode, off_t at, off_t size)
+{
+    static int (*real)(int fd, int mode, off_t at, off_t size);
+
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "fallocate");
+    if (fallocate_errno == 0)
+        return real(fd, mode, at, size);
+    errno = fallocate_errno;
+    return -1;
+}
 
 static bool is_reserve_held(void)
 {
@@ -135,6 +152,72 @@ START_TEST(test_a_size_without_blocks_is_made_anew)
 }
 END_TEST
 
+/* Written zeros instead, and what goes wrong with them. */
+START_TEST(test_a_file_system_that_cannot_allocate)
+{
+    static const int codes[] = {EOPNOTSUPP, ENOSYS};
+    const struct rlimit limit = {MIB, RLIM_INFINITY};
+    struct reserve reserve;
+    struct stat status;
+
+    rig_prepare(RIG_SQLITE);
+    ck_assert_int_eq(reserve_init(&reserve, rig.folder, RESERVE, &rig.error), 0);
+    fallocate_errno = codes[_i];
+    ck_assert_int_eq(reserve_grow(&reserve, MIB + 4096, &rig.error), 0);
+    ck_assert_uint_eq(reserve.held, MIB + 4096);
+    ck_assert_int_eq(stat(reserve.path, &status), 0);
+    ck_assert_uint_ge((uint64_t)status.st_blocks * 512, MIB + 4096);
+
+    reserve_shrink(&reserve, 4096);
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(reserve_grow(&reserve, MIB + 4096, &rig.error), -EFBIG);
+    ck_assert_uint_eq(reserve.held, 4096);
+
+    /* Where a pipe stands in its place nothing can be put. */
+    reserve_shrink(&reserve, 0);
+    ck_assert_int_eq(mkfifo(reserve.path, 0640), 0);
+    reserve_look(&reserve);
+    ck_assert_uint_eq(reserve.held, 0);
+    ck_assert_int_eq(reserve_grow(&reserve, 4096, &rig.error), -ESPIPE);
+    ck_assert_msg(strstr(rig.error.text, "cannot allocate"), "%s", rig.error.text);
+    reserve_done(&reserve);
+    rig_stop();
+}
+END_TEST
+
+/* What stands in its place is not ours: it is not followed, and counts for nothing. */
+START_TEST(test_something_else_in_its_place)
+{
+    struct reserve reserve;
+    struct stat status;
+    char target[128];
+
+    rig_prepare(RIG_SQLITE);
+    ck_assert_int_eq(reserve_init(&reserve, rig.folder, RESERVE, &rig.error), 0);
+    snprintf(target, sizeof(target), "%s/of-somebody", rig.folder);
+    close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    ck_assert_int_eq(symlink(target, reserve.path), 0);
+    ck_assert_int_eq(reserve_grow(&reserve, MIB, &rig.error), -ELOOP);
+    ck_assert_msg(strstr(rig.error.text, "cannot allocate"), "%s", rig.error.text);
+    reserve_look(&reserve);
+    ck_assert_uint_eq(reserve.held, 0);
+    ck_assert_int_eq(stat(target, &status), 0);
+    ck_assert_int_eq(status.st_size, 0);
+
+    ck_assert_int_lt(lstat(reserve.path, &status), 0); /* the next time there is room for it */
+    ck_assert_int_eq(mkdir(reserve.path, 0700), 0);
+    reserve.held = 2 * MIB;
+    reserve_shrink(&reserve, MIB);
+    ck_assert_uint_eq(reserve.held, 2 * MIB); /* as it was believed to be */
+    reserve_look(&reserve);
+    ck_assert_uint_eq(reserve.held, 0);
+    ck_assert_int_eq(rmdir(reserve.path), 0);
+    reserve_done(&reserve);
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_what_cannot_be_made_leaves_what_was)
 {
     const struct rlimit limit = {3 * MIB, 3 * MIB};
@@ -195,6 +278,20 @@ START_TEST(test_none_without_room_for_it)
 }
 END_TEST
 
+/* The rest, for the next start, is made from less room than all of it. */
+START_TEST(test_the_rest_is_made_again_before_all_of_it)
+{
+    start();
+    raise_floor();
+    reserve_shrink(&sqlite_store(rig.store)->disk.reserve, 0);
+    RIG_OK(maintain_quietly());
+    ck_assert_uint_eq(stats_now().reserve, RESERVE_REST);
+    RIG_OK(maintain_quietly());
+    ck_assert_uint_eq(stats_now().reserve, RESERVE_REST);
+    rig_stop();
+}
+END_TEST
+
 /* ---- a full disk while the store is open ---- */
 
 START_TEST(test_settles_go_on_with_the_reserve)
@@ -202,9 +299,11 @@ START_TEST(test_settles_go_on_with_the_reserve)
     const struct delivery stored = rig_delivery("stored"), fresh = rig_delivery("fresh");
     struct store_sink sink;
     struct store_append copy = {.delivery = &stored}, append = {.delivery = &fresh};
-    struct store_append *appends[] = {&copy, &append};
+    const struct delivery other = rig_delivery_of("stored", "stored", 0, false, "{\"other\":1}");
+    struct store_append conflict = {.delivery = &other};
+    struct store_append *appends[] = {&copy, &append, &conflict};
     const struct store_settle *settles[1];
-    struct store_batch batch = {appends, 2, settles, 1};
+    struct store_batch batch = {appends, 3, settles, 1};
     struct store_settle settle;
 
     start();
@@ -219,6 +318,7 @@ START_TEST(test_settles_go_on_with_the_reserve)
     RIG_OK(store_commit(rig.store, &batch, &rig.error));
     ck_assert_int_eq(copy.verdict, STORE_VERDICT_DUPLICATE);
     ck_assert_int_eq(append.verdict, STORE_VERDICT_REFUSED);
+    ck_assert_int_eq(conflict.verdict, STORE_VERDICT_REFUSED); /* evidence needs room */
     ck_assert_int_eq(rig.error.code, ENOSPC);
     ck_assert_msg(strstr(rig.error.text, "the store's disk is full: "), "%s", rig.error.text);
     ck_assert_uint_eq(rig_read_sink(sink.id).delivered, 1);
@@ -372,6 +472,26 @@ START_TEST(test_a_start_on_a_full_disk_gives_the_reserve_back)
 }
 END_TEST
 
+/* Where no WAL is possible commits would be another matter: it is not begun at all. */
+START_TEST(test_a_file_system_without_shared_memory)
+{
+    struct store *store = NULL;
+
+    fault_install();
+    rig_prepare(RIG_SQLITE);
+    fault.cannot_share = true;
+    ck_assert_int_eq(rig_open_error(0, &store), -ENOTSUP);
+    ck_assert_msg(strstr(rig.error.text, "PRAGMA journal_mode is 'delete' and not 'wal': commits "
+                                         "would not be durable here"),
+        "%s", rig.error.text);
+    ck_assert_ptr_null(store);
+    fault.cannot_share = false;
+    rig_open();
+    rig_append_new();
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_a_start_on_a_full_disk_answers_nothing_until_there_is_room)
 {
     const struct delivery fresh = rig_delivery("fresh");
@@ -414,6 +534,46 @@ START_TEST(test_a_start_on_a_full_disk_answers_nothing_until_there_is_room)
 }
 END_TEST
 
+/* What keeps the leftovers where they are: some of it passes, and some is the end. */
+static const struct {
+    int code;
+    enum store_result want;
+} leftover_rows[] = {
+    {SQLITE_BUSY, STORE_UNAVAILABLE},
+    {SQLITE_NOMEM, STORE_UNAVAILABLE},
+    {SQLITE_IOERR_WRITE, STORE_FAILED},
+};
+
+START_TEST(test_leftovers_that_stay_for_another_reason)
+{
+    const struct delivery fresh = rig_delivery("fresh");
+    struct store_append append;
+
+    fault_install();
+    rig_prepare(RIG_SQLITE);
+    commit_and_die();
+    disk_is_full_while(NULL);
+    rig_open();
+    fault_set(FAULT_WRITE, leftover_rows[_i].code, 1, true);
+    ck_assert_int_eq(maintain_quietly(), leftover_rows[_i].want);
+    ck_assert_str_ne(rig.error.text, "");
+    ck_assert_int_eq(rig_append(&fresh, &append), leftover_rows[_i].want);
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_REFUSED);
+    disk_has_room();
+    if (leftover_rows[_i].want == STORE_FAILED) {
+        ck_assert_int_eq(maintain_quietly(), STORE_FAILED);
+        rig_close();
+        rig_open();
+    } else {
+        RIG_OK(maintain_quietly());
+    }
+    ck_assert_uint_eq(rig_count_deliveries(), 5);
+    RIG_OK(rig_append(&fresh, &append));
+    ck_assert_int_eq(append.verdict, STORE_VERDICT_STORED);
+    rig_stop();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store_room");
@@ -428,9 +588,15 @@ int main(void)
     tcase_add_test(core, test_the_wal_comes_home_with_the_reserve);
     tcase_add_test(core, test_a_start_on_a_full_disk_gives_the_reserve_back);
     tcase_add_test(limits, test_its_share_of_the_disk);
+    tcase_add_test(limits, test_the_rest_is_made_again_before_all_of_it);
     tcase_add_test(limits, test_none_without_room_for_it);
     tcase_add_test(limits, test_a_small_reserve_keeps_the_wal_short);
     tcase_add_test(errors, test_a_size_without_blocks_is_made_anew);
+    tcase_add_loop_test(errors, test_a_file_system_that_cannot_allocate, 0, 2);
+    tcase_add_test(errors, test_something_else_in_its_place);
+    tcase_add_test(errors, test_a_file_system_without_shared_memory);
+    tcase_add_loop_test(errors, test_leftovers_that_stay_for_another_reason, 0,
+        (int)(sizeof(leftover_rows) / sizeof(leftover_rows[0])));
     tcase_add_test(errors, test_what_cannot_be_made_leaves_what_was);
     tcase_add_test(errors, test_a_checkpoint_without_room_is_not_tried_all_the_time);
     tcase_add_test(errors, test_no_room_for_the_index_of_the_wal);

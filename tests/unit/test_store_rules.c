@@ -110,6 +110,7 @@ static const struct sum_row {
     struct rule_tally tally;
     int64_t delivered, filtered;
     bool want;
+    int64_t dropped;
 } sum_rows[] = {
     {{.old_frontier = 10, .new_frontier = 20}, 10, 0, true},
     {{.old_frontier = 10, .new_frontier = 20}, 4, 6, true},
@@ -119,6 +120,8 @@ static const struct sum_row {
     {{.old_frontier = 10, .new_frontier = 20}, 9, 0, false},
     {{.old_frontier = 10, .new_frontier = 20}, 11, -1, false},
     {{.old_frontier = 10, .new_frontier = 20}, -1, 11, false},
+    {{.old_frontier = 10, .new_frontier = 20}, 11, 0, false, .dropped = -1},
+    {{.old_frontier = 10, .new_frontier = 20}, 9, 0, true, .dropped = 1},
     {{.old_frontier = 10, .new_frontier = 10}, 1, 0, false},
     {{.old_frontier = 10, .new_frontier = 10, .closed = 1}, 0, 0, false},
 };
@@ -126,9 +129,27 @@ static const struct sum_row {
 START_TEST(test_sum)
 {
     const struct sum_row *row = &sum_rows[_i];
-    const struct store_settle settle = {.delivered = row->delivered, .filtered = row->filtered};
+    const struct store_settle settle = {
+        .delivered = row->delivered, .filtered = row->filtered, .dropped = row->dropped};
 
     ck_assert(rule_settle_adds_up(&row->tally, &settle) == row->want);
+}
+END_TEST
+
+START_TEST(test_what_is_kept_for_ever)
+{
+    static const struct {
+        struct store_retention retention;
+        bool want;
+    } rows[] = {
+        {{USEC_INFINITY, USEC_INFINITY}, false},
+        {{USEC_PER_DAY, USEC_INFINITY}, true},
+        {{USEC_INFINITY, USEC_PER_DAY}, true},
+        {{USEC_PER_DAY, USEC_PER_DAY}, true},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        ck_assert(rule_retention_is_finite(&rows[i].retention) == rows[i].want);
 }
 END_TEST
 
@@ -187,6 +208,7 @@ int main(void)
     tcase_add_loop_test(core, test_outcome, 0, (int)ARRAY_SIZE(outcome_rows));
     tcase_add_loop_test(core, test_a_step_of_the_clock, 0, (int)ARRAY_SIZE(belief_rows));
     tcase_add_loop_test(core, test_sum, 0, (int)ARRAY_SIZE(sum_rows));
+    tcase_add_test(core, test_what_is_kept_for_ever);
     tcase_add_test(core, test_checksum_is_what_it_always_was);
     tcase_add_test(core, test_checksum_sees_every_bit);
     tcase_add_loop_test(limits, test_floor, 0, (int)ARRAY_SIZE(floor_rows));

@@ -159,6 +159,11 @@ static void make_foreign(void)
     shell("CREATE TABLE recipes (name TEXT)");
 }
 
+static void make_foreign_version(void)
+{
+    shell("PRAGMA user_version = 3");
+}
+
 static void make_folder(void)
 {
     ck_assert_int_eq(mkdir(rig.path, 0700), 0);
@@ -180,6 +185,7 @@ static const struct refused_row {
         "version or a later one"},
     {make_foreign, -EMEDIUMTYPE,
         "is a database, but not a store of sasha-callbackd; store.path must name another file"},
+    {make_foreign_version, -EMEDIUMTYPE, "but not a store of sasha-callbackd"},
     {make_folder, -EACCES, "unable to open database file"},
     {make_missing_folder, -ENOENT, "No such file or directory"},
 };
@@ -423,6 +429,103 @@ START_TEST(test_deliveries_out_of_order_are_not_handed_out)
 }
 END_TEST
 
+static int on_delivery(const struct delivery *delivery, void *context)
+{
+    return 0;
+}
+
+/* The walk meets a row that the tree then does not find. */
+START_TEST(test_a_query_over_deliveries_out_of_order)
+{
+    const struct store_query query = {
+        .limit = 100, .stale = -1, .since_usec = INT64_MIN, .until_usec = INT64_MAX};
+    uint64_t next;
+
+    rig_start(RIG_SQLITE);
+    rig_append_many(8);
+    rig_close();
+    disorder("deliveries");
+    rig_open();
+    ck_assert_int_eq(
+        store_query(rig.reader, &query, on_delivery, NULL, &next, &rig.error), -EBADMSG);
+    ck_assert_msg(strstr(rig.error.text, "malformed"), "%s", rig.error.text);
+    rig_stop();
+}
+END_TEST
+
+/* Somebody else's hand was at it while the store was open. */
+START_TEST(test_the_row_of_the_store_goes_away)
+{
+    const struct store_query query = {
+        .limit = 9, .stale = -1, .since_usec = INT64_MIN, .until_usec = INT64_MAX, .job_id = "job"};
+    struct store_stats stats;
+    uint64_t next;
+
+    rig_start(RIG_SQLITE);
+    rig_append_many(3);
+    shell("DELETE FROM store");
+    ck_assert_int_eq(
+        store_query(rig.reader, &query, on_delivery, NULL, &next, &rig.error), -EBADMSG);
+    ck_assert_msg(strstr(rig.error.text, "restore a backup"), "%s", rig.error.text);
+    ck_assert_int_eq(store_read_stats(rig.reader, &stats, &rig.error), -EBADMSG);
+    ck_assert_msg(strstr(rig.error.text, "restore a backup"), "%s", rig.error.text);
+    rig_stop();
+}
+END_TEST
+
+/* Columns that are none of what was written, in ways that no statement of ours could write. */
+START_TEST(test_columns_that_are_damaged)
+{
+    static const char *const columns[] = {
+        "job_id = NULL",
+        "endpoint = NULL",
+        "id_digest = x''",
+        "id_digest = x'00'",
+        "body_digest = x''",
+    };
+    struct delivery *delivery = NULL;
+    char sql[256];
+
+    rig_start(RIG_SQLITE);
+    rig_append_many(3);
+    rig_close();
+    snprintf(sql, sizeof(sql),
+        "PRAGMA writable_schema = ON;"
+        "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE name = 'deliveries';"
+        "PRAGMA writable_schema = RESET; UPDATE deliveries SET %s WHERE seq = 2",
+        columns[_i]);
+    shell(sql);
+    rig_open();
+    ck_assert_uint_eq(rig_count_deliveries(), 3); /* one does not hold up the others */
+    ck_assert_int_eq(store_fetch(rig.reader, 2, &delivery, &rig.error), -EBADMSG);
+    ck_assert_msg(strstr(rig.error.text, "delivery 2 is damaged"), "%s", rig.error.text);
+    ck_assert_ptr_null(delivery);
+    ck_assert(rig_has(1) && rig_has(3));
+    ck_assert_uint_eq(rig_append_new(), 4);
+    rig_stop();
+}
+END_TEST
+
+/* A code that is not of the system is not explained by what the system said before. */
+START_TEST(test_an_earlier_errno_explains_nothing)
+{
+    struct db db;
+
+    rig_start(RIG_SQLITE);
+    rig_close();
+    open_bare(&db);
+    ck_assert_int_eq(db_exec(&db, "ATTACH '/nowhere/at/all.db' AS other"), SQLITE_CANTOPEN);
+    ck_assert_int_eq(db_errno(&db, SQLITE_CANTOPEN, &rig.error, "open it"), -EACCES);
+    ck_assert_str_eq(rig.error.text,
+        "cannot open it: unable to open database file (14): No such file or directory");
+    ck_assert_int_eq(db_errno(&db, SQLITE_BUSY, &rig.error, "open it"), -EBUSY);
+    ck_assert_str_eq(rig.error.text, "cannot open it: database is locked (5)");
+    ck_assert_int_eq(db_errno(&db, SQLITE_CORRUPT, NULL, "open it"), -EBADMSG);
+    db_close(&db, false);
+    rig_stop();
+}
+END_TEST
+
 /* What a process settles after somebody else's hand, or the disk's, was at the database. */
 static const struct {
     const char *damage;
@@ -432,6 +535,8 @@ static const struct {
     {"DELETE FROM sinks", {.sink = 1, .frontier = 5, .delivered = 2}, "its row is gone"},
     {"UPDATE sinks SET frontier = 5", {.sink = 1, .frontier = 4, .delivered = 1},
         "the frontier 4 is not between 5 and 5"},
+    {"UPDATE sinks SET frontier = 5", {.sink = 1, .frontier = 6, .delivered = 1},
+        "the frontier 6 is not between 5 and 5"},
     {"DELETE FROM deliveries WHERE seq = 4", {.sink = 1, .frontier = 5, .delivered = 1},
         "deliveries 4 to 5 do not add up"},
     {"DELETE FROM progress", {.sink = 1, .frontier = 4, .delivered = 2},
@@ -836,6 +941,10 @@ int main(void)
     tcase_add_loop_test(
         errors, test_a_damaged_small_table_is_found_at_open, 0, (int)ARRAY_SIZE(small_tables));
     tcase_add_test(errors, test_deliveries_out_of_order_are_not_handed_out);
+    tcase_add_test(errors, test_a_query_over_deliveries_out_of_order);
+    tcase_add_test(errors, test_the_row_of_the_store_goes_away);
+    tcase_add_loop_test(errors, test_columns_that_are_damaged, 0, 5);
+    tcase_add_test(errors, test_an_earlier_errno_explains_nothing);
     tcase_add_loop_test(
         errors, test_a_settle_over_a_damaged_store_fails, 0, (int)ARRAY_SIZE(damaged_settles));
     suite_add_tcase(suite, core);
