@@ -63,8 +63,7 @@ static struct store_work *work_of(struct mailbox_item *item)
 
 static void tell_failed(struct store_writer *writer, const struct error *error)
 {
-    if (writer->failed)
-        return;
+    ASSERT(!writer->failed); /* nothing is asked of the store after it */
     writer->failed = true;
     writer->options.failed(writer->options.context, error);
 }
@@ -92,7 +91,7 @@ static void note_availability(
         &writer->stats.unavailable_at_usec, is_unavailable ? now : 0, memory_order_relaxed);
     if (!is_unavailable)
         writer->lacks_room = false;
-    else if (!writer->lacks_room && result != STORE_FAILED)
+    else if (!writer->lacks_room)
         writer->lacks_room = is_without_room(writer, &stats);
     line =
         log_state_step(&writer->unavailable, is_unavailable, now, UNAVAILABLE_LOG_USEC, &left_out);

@@ -8,8 +8,12 @@
 
 #include "util/log.h"
 
+#include "failing_malloc.h"
+
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- a store that is told what to do ---- */
@@ -26,11 +30,16 @@ struct fake_store {
     _Atomic unsigned int commits, idle_maintains, prunes;
     _Atomic unsigned int more_prunes; /* so many times there is more to prune */
     _Atomic size_t most_work, most_bytes;
-    _Atomic bool has_no_room; /* OK, but nothing is taken */
+    _Atomic bool has_no_room;                /* OK, but nothing is taken */
+    _Atomic int refusal;                     /* the same for this reason; 0: none */
+    _Atomic bool is_locked;                  /* commits are unavailable */
+    _Atomic enum store_result upkeep;        /* what maintaining answers, for want of room */
+    _Atomic int64_t prune_usec, commit_usec; /* that each of them takes */
+    _Atomic bool prune_is_held;
 };
 
 static struct fake_store fake;
-static _Atomic bool fake_disk_full; /* what the stats say */
+static _Atomic bool fake_disk_full, fake_below_floor; /* what the stats say */
 
 static enum store_result fake_result(struct error *error)
 {
@@ -46,9 +55,14 @@ static enum store_result fake_commit(
     struct store *store, struct store_batch *batch, struct error *error)
 {
     enum store_result result = fake_result(error);
+    const bool is_refused = fake.has_no_room || fake.refusal != 0;
     size_t bytes = 0, work = batch->n_appends + batch->n_settles;
 
     fake.commits++;
+    if (fake.is_locked) {
+        error_set(error, EBUSY, "somebody holds it");
+        return STORE_UNAVAILABLE;
+    }
     for (size_t i = 0; i < batch->n_appends; i++)
         bytes += batch->appends[i]->delivery->body_length;
     if (work > fake.most_work)
@@ -56,19 +70,26 @@ static enum store_result fake_commit(
     if (bytes > fake.most_bytes)
         fake.most_bytes = bytes;
     for (size_t i = 0; result == STORE_OK && i < batch->n_appends; i++) {
-        batch->appends[i]->verdict =
-            fake.has_no_room ? STORE_VERDICT_REFUSED : STORE_VERDICT_STORED;
+        batch->appends[i]->verdict = is_refused ? STORE_VERDICT_REFUSED : STORE_VERDICT_STORED;
         batch->appends[i]->seq = ++fake.head;
     }
     if (fake.has_no_room)
         error_set(error, ENOSPC, "no room");
+    if (fake.refusal != 0)
+        error_set(error, fake.refusal, "refused for a reason");
+    rig_advance(fake.commit_usec);
     return result;
 }
 
 static enum store_result fake_maintain(struct store *store, bool idle, struct error *error)
 {
+    enum store_result result = fake_result(error);
+
     fake.idle_maintains += idle;
-    return fake_result(error);
+    if (fake.upkeep == STORE_OK)
+        return result;
+    error_set(error, ENOSPC, "no room to tidy up");
+    return fake.upkeep;
 }
 
 static enum store_result fake_prune(struct store *store, const struct store_retention *retention,
@@ -76,6 +97,9 @@ static enum store_result fake_prune(struct store *store, const struct store_rete
 {
     fake.prunes++;
     *ret_more = fake.prunes < fake.more_prunes;
+    rig_advance(fake.prune_usec);
+    if (fake.prune_is_held)
+        error_set(error, EAGAIN, "the clock is ahead");
     return fake_result(error);
 }
 
@@ -87,7 +111,7 @@ static enum store_result fake_set_active(
 
 static void fake_get_stats(struct store *store, struct store_stats *ret_stats)
 {
-    *ret_stats = (struct store_stats){.disk_full = fake_disk_full};
+    *ret_stats = (struct store_stats){.disk_full = fake_disk_full, .below_floor = fake_below_floor};
 }
 
 static void fake_close(struct store *store, bool failed)
@@ -371,6 +395,39 @@ START_TEST(test_pruning_yields_to_work)
 }
 END_TEST
 
+/* Once it is due and nothing else is to be done it goes on to its end, without anybody's work. */
+START_TEST(test_pruning_goes_on_by_itself)
+{
+    start_fake();
+    fake.more_prunes = 20;
+    fake.prune_usec = USEC_PER_SEC;
+    ck_assert_int_eq(store_writer_call(writer, pass_a_minute, NULL), STORE_OK);
+    for (int i = 0; fake.prunes < 20; i++) {
+        ck_assert_int_lt(i, 5000);
+        usleep(1000);
+    }
+    store_writer_stop(writer);
+    ck_assert_uint_eq(fake.prunes, 20);
+}
+END_TEST
+
+START_TEST(test_slow_commits_are_counted)
+{
+    static struct test_work works[2];
+
+    start_fake();
+    for (int i = 0; i < 2; i++) {
+        fake.commit_usec = i == 0 ? 0 : USEC_PER_HOUR;
+        make_append(&works[i], "id");
+        store_writer_post(writer, &works[i].work);
+        ck_assert_int_eq(barrier(), STORE_OK);
+    }
+    ck_assert_uint_eq(store_writer_stats(writer)->commit_buckets[0], 1);
+    ck_assert_uint_eq(store_writer_stats(writer)->commit_buckets[STORE_COMMIT_BUCKETS - 1], 1);
+    store_writer_stop(writer);
+}
+END_TEST
+
 START_TEST(test_tidies_up_when_it_is_quiet)
 {
     unsigned int before;
@@ -516,6 +573,196 @@ START_TEST(test_a_call_after_the_latch_is_not_run)
 }
 END_TEST
 
+/* Waits for what the writer finds out by itself. */
+static void wait_until_unavailable(bool want)
+{
+    const struct store_writer_stats *stats = store_writer_stats(writer);
+
+    for (int i = 0; (stats->unavailable_at_usec != 0) != want; i++) {
+        ck_assert_int_lt(i, 5000);
+        usleep(1000);
+    }
+}
+
+/* A settle that is not taken says as much of the store as an append. */
+START_TEST(test_a_settle_that_is_not_taken_is_told)
+{
+    static struct test_work works[2];
+
+    start_fake();
+    fake.is_locked = true;
+    make_settle(&works[0]);
+    store_writer_post(writer, &works[0].work);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_int_eq(works[0].work.result, STORE_UNAVAILABLE);
+    wait_until_unavailable(true);
+    fake.is_locked = false;
+    make_append(&works[1], "id");
+    store_writer_post(writer, &works[1].work);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    wait_until_unavailable(false);
+    store_writer_stop(writer);
+}
+END_TEST
+
+/* A body that is too big says nothing about the store. */
+START_TEST(test_one_that_is_too_big_makes_nothing_unavailable)
+{
+    static struct test_work work;
+
+    start_fake();
+    fake.refusal = EFBIG;
+    make_append(&work, "id");
+    store_writer_post(writer, &work.work);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_int_eq(work.work.append.verdict, STORE_VERDICT_REFUSED);
+    ck_assert_int_eq(store_writer_stats(writer)->unavailable_at_usec, 0);
+    store_writer_stop(writer);
+}
+END_TEST
+
+START_TEST(test_upkeep_without_room_is_told)
+{
+    start_fake();
+    fake.upkeep = STORE_UNAVAILABLE;
+    fake_disk_full = true;
+    ck_assert_int_eq(barrier(), STORE_OK);
+    wait_until_unavailable(true);
+    fake.upkeep = STORE_OK;
+    fake_disk_full = false;
+    wait_until_unavailable(false);
+    ck_assert_uint_eq(told.failed_told, 0);
+    store_writer_stop(writer);
+}
+END_TEST
+
+/* A store that fails while it lacks room is asked nothing more, not even how much there is. */
+START_TEST(test_a_failure_while_there_is_no_room)
+{
+    fake_disk_full = true;
+    start_fake();
+    wait_until_unavailable(true);
+    fake.upkeep = STORE_FAILED;
+    for (int i = 0; told.failed_told == 0; i++) {
+        ck_assert_int_lt(i, 5000);
+        usleep(1000);
+    }
+    ck_assert_str_eq(told.failure.text, "no room to tidy up");
+    ck_assert_int_eq(barrier(), STORE_FAILED);
+    store_writer_stop(writer);
+    ck_assert_uint_eq(told.failed_told, 1);
+    fake_disk_full = false;
+}
+END_TEST
+
+static volatile sig_atomic_t n_signals;
+
+static void on_signal(int number)
+{
+    n_signals++;
+}
+
+static void interrupt_caller(struct store *store, void *context)
+{
+    sig_atomic_t before = n_signals;
+
+    usleep(20000); /* by then the caller waits */
+    pthread_kill(*(pthread_t *)context, SIGUSR1);
+    while (n_signals == before)
+        usleep(1000);
+}
+
+/* Whoever waits for a call waits for its end. */
+START_TEST(test_a_signal_does_not_end_a_call)
+{
+    const struct sigaction action = {.sa_handler = on_signal};
+    pthread_t self = pthread_self();
+
+    ck_assert_int_eq(sigaction(SIGUSR1, &action, NULL), 0);
+    start_fake();
+    for (int i = 1; i <= 5; i++) {
+        ck_assert_int_eq(store_writer_call(writer, interrupt_caller, &self), STORE_OK);
+        ck_assert_int_eq(n_signals, i);
+    }
+    store_writer_stop(writer);
+}
+END_TEST
+
+static void start_refused(int want, const char *want_text)
+{
+    const struct store_writer_options options = {
+        .store = &fake.base, .clock = &rig.clock, .stored = on_stored, .failed = on_failed};
+    struct store_writer *none = NULL;
+
+    rig.error = (struct error)ERROR_INIT;
+    ck_assert_int_eq(store_writer_start(&options, &none, &rig.error), want);
+    ck_assert_msg(strstr(rig.error.text, want_text), "%s", rig.error.text);
+    ck_assert_ptr_null(none);
+}
+
+/* What a start needs: memory, a descriptor, a thread. Without one of them nothing is left over. */
+START_TEST(test_a_start_that_is_refused)
+{
+    struct rlimit limit;
+    pthread_attr_t attributes, defaults;
+    long live;
+    int fd;
+
+    start_fake(); /* and whatever the first thread makes for good */
+    store_writer_stop(writer);
+    live = failing_malloc_live;
+    if (failing_malloc_works()) {
+        failing_malloc_in = 1;
+        start_refused(-ENOMEM, "out of memory");
+    }
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_int_eq(
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max}), 0);
+    start_refused(-EMFILE, "cannot make an event descriptor");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    fd = dup(STDERR_FILENO);
+    close(fd);
+    ck_assert_int_eq(pthread_getattr_default_np(&defaults), 0);
+    ck_assert_int_eq(pthread_attr_init(&attributes), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attributes, (size_t)1 << 50), 0);
+    ck_assert_int_eq(pthread_setattr_default_np(&attributes), 0);
+    start_refused(-EAGAIN, "cannot start the store's writer");
+    ck_assert_int_eq(pthread_setattr_default_np(&defaults), 0);
+    ck_assert_int_eq(pthread_attr_destroy(&attributes), 0);
+    ck_assert_int_eq(pthread_attr_destroy(&defaults), 0);
+    ck_assert_int_eq(dup(STDERR_FILENO), fd);
+    close(fd);
+    ck_assert_int_eq(failing_malloc_live, live);
+
+    start_fake();
+    ck_assert_int_eq(barrier(), STORE_OK);
+    store_writer_stop(writer);
+}
+END_TEST
+
+/* Why nothing is pruned is said, and is no failure. */
+START_TEST(test_why_pruning_waits_is_told)
+{
+    char path[] = "/tmp/writer-log-XXXXXX", text[1024] = "";
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    start_fake();
+    log_set_level(LOG_LEVEL_INFO);
+    ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+    fake.prune_is_held = true;
+    ck_assert_int_eq(store_writer_call(writer, pass_a_minute, NULL), STORE_OK);
+    ck_assert_int_eq(barrier(), STORE_OK);
+    store_writer_stop(writer);
+    ck_assert_int_ge(pread(fd, text, sizeof(text) - 1, 0), 0);
+    unlink(path);
+    ck_assert_msg(strstr(text, "the clock is ahead"), "%s", text);
+    ck_assert_uint_eq(told.failed_told, 0);
+}
+END_TEST
+
 /* One line on the way in, one on the way out. */
 START_TEST(test_the_log_says_it_once)
 {
@@ -548,18 +795,14 @@ END_TEST
 /* A full disk is told before anybody is refused, and its end before anybody asks again. */
 START_TEST(test_a_full_disk_is_told_without_a_delivery)
 {
-    const struct store_writer_stats *stats;
+    _Atomic bool *cause = _i == 0 ? &fake_disk_full : &fake_below_floor;
 
-    fake_disk_full = true;
+    *cause = true;
     start_fake();
-    stats = store_writer_stats(writer);
     ck_assert_int_eq(barrier(), STORE_OK);
-    ck_assert_int_gt(stats->unavailable_at_usec, 0);
-    fake_disk_full = false;
-    for (int i = 0; stats->unavailable_at_usec != 0; i++) {
-        ck_assert_int_lt(i, 5000);
-        usleep(1000);
-    }
+    ck_assert_int_gt(store_writer_stats(writer)->unavailable_at_usec, 0);
+    *cause = false;
+    wait_until_unavailable(false);
     store_writer_stop(writer);
 }
 END_TEST
@@ -667,13 +910,22 @@ int main(void)
     tcase_add_test(core, test_stop_works_off_what_waits);
     tcase_add_test(core, test_pruning_each_minute);
     tcase_add_test(core, test_pruning_yields_to_work);
+    tcase_add_test(core, test_pruning_goes_on_by_itself);
+    tcase_add_test(core, test_slow_commits_are_counted);
     tcase_add_test(core, test_tidies_up_when_it_is_quiet);
     tcase_add_test(limits, test_batches_are_bounded);
     tcase_add_test(errors, test_the_nth_call_fails);
     tcase_add_test(errors, test_unavailable_is_for_one_batch);
     tcase_add_test(errors, test_a_call_after_the_latch_is_not_run);
     tcase_add_test(errors, test_the_log_says_it_once);
-    tcase_add_test(errors, test_a_full_disk_is_told_without_a_delivery);
+    tcase_add_loop_test(errors, test_a_full_disk_is_told_without_a_delivery, 0, 2);
+    tcase_add_test(errors, test_a_settle_that_is_not_taken_is_told);
+    tcase_add_test(errors, test_one_that_is_too_big_makes_nothing_unavailable);
+    tcase_add_test(errors, test_upkeep_without_room_is_told);
+    tcase_add_test(errors, test_a_failure_while_there_is_no_room);
+    tcase_add_test(errors, test_a_signal_does_not_end_a_call);
+    tcase_add_test(errors, test_a_start_that_is_refused);
+    tcase_add_test(errors, test_why_pruning_waits_is_told);
     tcase_add_loop_test(threads, test_many_threads, 0, RIG_N_BACKENDS);
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
