@@ -294,15 +294,22 @@ static void sleep_until_wanted(struct runner *runner)
     ASSERT(r >= 0 || r == -EINTR || r == -ENOMEM);
 }
 
+static void take_mail(struct runner *runner)
+{
+    runner->has_mail = false;
+    /* The only item there ever is: the settle. */
+    if (mailbox_take(&runner->mailbox))
+        settle_finish(runner);
+}
+
 void *runner_run(void *context)
 {
     struct runner *runner = context;
 
     while (runner->phase != PHASE_ENDED) {
         runner->wake_at = USEC_INFINITY;
-        /* The only item there ever is: the settle. */
-        if (mailbox_take(&runner->mailbox))
-            settle_finish(runner);
+        if (runner->has_mail)
+            take_mail(runner);
         take_orders(runner);
         step(runner);
         if (runner->phase != PHASE_ENDED)

@@ -20,10 +20,27 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/* Mail is taken by the loop itself; the source is there to wake it. */
+/* Mail is taken by the loop itself, when it comes round. */
 static int on_mail(sd_event_source *source, int fd, uint32_t events, void *context)
 {
+    struct runner *runner = context;
+
+    runner->has_mail = true;
     return 0;
+}
+
+/* Before all events of the sink: with many short hooks there is always one of those. */
+static int watch_mailbox(struct runner *runner)
+{
+    sd_event_source *source = NULL;
+    int r = sd_event_add_io(runner->event, &source, runner->mailbox.fd, EPOLLIN, on_mail, runner);
+
+    if (r >= 0)
+        r = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IMPORTANT);
+    if (r >= 0)
+        r = sd_event_source_set_floating(source, true);
+    sd_event_source_unref(source);
+    return r;
 }
 
 int runner_change_new(dispatch_new_sink_fn new_sink, const struct dispatch_sink_options *options,
@@ -118,7 +135,7 @@ int runner_new(const struct runner_setup *setup, struct runner **ret_runner, str
     r = sd_event_new(&runner->event);
     if (r < 0)
         return error_errno(error, -r, "cannot make an event loop");
-    r = sd_event_add_io(runner->event, NULL, runner->mailbox.fd, EPOLLIN, on_mail, runner);
+    r = watch_mailbox(runner);
     if (r < 0)
         return error_errno(error, -r, "cannot watch a mailbox");
     r = store_reader_open(setup->store, &runner->reader, error);

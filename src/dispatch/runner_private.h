@@ -99,6 +99,7 @@ struct runner {
     pthread_mutex_t lock;
     struct runner_orders orders;
     struct mailbox mailbox; /* results of settles */
+    bool has_mail;          /* it was seen to be readable; the thread's */
     _Atomic bool woken;     /* a wake-up is on its way */
     _Atomic bool has_left;  /* written under the lock */
     _Atomic bool paused;    /* as the store has it; changed on the writer's thread only */

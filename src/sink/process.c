@@ -217,17 +217,32 @@ bool process_has_exited(const struct process *process)
     return wait_now(process, WNOHANG | WNOWAIT, &info);
 }
 
+static struct process_exit exit_of(struct process *process, const siginfo_t *info)
+{
+    process->pid = 0;
+    return (struct process_exit){
+        .signaled = info->si_code != CLD_EXITED,
+        .status = info->si_status,
+    };
+}
+
 struct process_exit process_reap(struct process *process)
 {
     siginfo_t info;
     bool reaped = wait_now(process, 0, &info);
 
     ASSERT(reaped); /* somebody else waited for our child */
-    process->pid = 0;
-    return (struct process_exit){
-        .signaled = info.si_code != CLD_EXITED,
-        .status = info.si_status,
-    };
+    return exit_of(process, &info);
+}
+
+bool process_reap_if_exited(struct process *process, struct process_exit *ret_exit)
+{
+    siginfo_t info;
+
+    if (!wait_now(process, WNOHANG, &info))
+        return false;
+    *ret_exit = exit_of(process, &info);
+    return true;
 }
 
 void process_signal_group(const struct process *process, int signal)

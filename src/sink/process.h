@@ -44,6 +44,9 @@ bool process_has_exited(const struct process *process);
 /* Reaps a leader that has exited. */
 struct process_exit process_reap(struct process *process);
 
+/* Both in one. */
+bool process_reap_if_exited(struct process *process, struct process_exit *ret_exit);
+
 /* Sends a signal to every process of the group. Not after process_reap. */
 void process_signal_group(const struct process *process, int signal);
 

@@ -27,7 +27,8 @@
  *   its slot, because a second run for the same job beside it would break the order; only a
  *   cancelled one is given up, so that the daemon can stop.
  * - Output is read in slices of 64 KiB at a lower priority than everything else in the loop; a hook
- *   that prints gigabytes slows down itself.
+ *   that prints gigabytes slows down itself. Only what is in the pipe when the leader has exited is
+ *   read at once.
  */
 
 #include "sink/item.h"
@@ -73,7 +74,7 @@ struct run {
 
     struct process process;
     struct output output;
-    sd_event_source *exit_source;
+    sd_event_source *exit_source;   /* NULL once the leader has exited */
     sd_event_source *output_source; /* NULL once the output has ended */
     sd_event_source *timer;
 };
@@ -185,29 +186,59 @@ static void run_end_group(struct run *run)
     run_finish(run);
 }
 
+/* Reads once. False: there is nothing for now, or nothing more ever, and then output_source is
+ * gone.
+ */
+static bool read_output(struct run *run)
+{
+    ssize_t length = read(run->process.output_fd, run->group->slice, RUN_SLICE);
+
+    if (length > 0) {
+        output_add(&run->output, run->group->slice, (size_t)length);
+        return true;
+    }
+    if (length == 0 || (errno != EAGAIN && errno != EINTR))
+        run->output_source = sd_event_source_disable_unref(run->output_source);
+    return false;
+}
+
+/* The leader has been reaped: most have left nothing behind that could print, so that this ends it
+ * without another turn of the loop. The second read finds the end. */
+static void run_look_for_end(struct run *run)
+{
+    if (run->output_source && read_output(run))
+        (void)read_output(run);
+    if (!run->output_source)
+        run_finish(run);
+    else
+        run_set_timer(run, LINGER_USEC);
+}
+
 static int on_exit_of_leader(sd_event_source *source, int fd, uint32_t events, void *context)
 {
     struct run *run = context;
-
-    if (!process_has_exited(&run->process))
-        return 0;
-    sd_event_source_set_enabled(run->exit_source, SD_EVENT_OFF); /* level-triggered */
+    struct process_exit ended;
 
     switch (run->state) {
     case RUN_WORKING:
-        run_judge(run, process_reap(&run->process));
+        if (!process_reap_if_exited(&run->process, &ended))
+            return 0;
+        run->exit_source = sd_event_source_disable_unref(run->exit_source); /* level-triggered */
+        run_judge(run, ended);
         run->state = RUN_LINGERING;
-        if (!run->output_source)
-            run_finish(run);
-        else
-            run_set_timer(run, LINGER_USEC);
+        run_look_for_end(run);
         break;
     case RUN_ENDING:
+        if (!process_has_exited(&run->process))
+            return 0;
+        run->exit_source = sd_event_source_disable_unref(run->exit_source);
         run->leader_exited = true;
         if (!run->output_source)
             run_end_group(run);
         break;
     case RUN_KILLED:
+        if (!process_has_exited(&run->process))
+            return 0;
         process_reap(&run->process);
         run_finish(run);
         break;
@@ -220,16 +251,10 @@ static int on_exit_of_leader(sd_event_source *source, int fd, uint32_t events, v
 static int on_output(sd_event_source *source, int fd, uint32_t events, void *context)
 {
     struct run *run = context;
-    ssize_t length = read(fd, run->group->slice, RUN_SLICE);
 
-    if (length > 0) {
-        output_add(&run->output, run->group->slice, (size_t)length);
+    (void)read_output(run);
+    if (run->output_source)
         return 0;
-    }
-    if (length < 0 && (errno == EAGAIN || errno == EINTR))
-        return 0;
-
-    run->output_source = sd_event_source_disable_unref(run->output_source);
     if (run->state == RUN_LINGERING)
         run_finish(run);
     else if (run->leader_exited)
