@@ -18,6 +18,7 @@
 #include "daemon/daemon.h"
 
 #include "daemon/internal.h"
+#include "daemon/resident.h"
 #include "daemon/sockets.h"
 #include "daemon/wiring.h"
 
@@ -365,6 +366,7 @@ int daemon_run(const char *config_file)
 
     daemon.exit_status = start(&daemon);
     if (daemon.exit_status == EX_OK) {
+        resident_trim();
         log_info("ready", "sasha-callbackd " PROJECT_VERSION " is ready");
         notify_ready();
         notify_status(&daemon);

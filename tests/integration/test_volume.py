@@ -1,5 +1,6 @@
 """10,000 deliveries over 64 connections: all 2xx, all in the file sink once, within bounds."""
 
+import pytest
 from harness.load import Load
 from harness.paths import SANITIZED
 from harness.process import children, status_kib
@@ -21,6 +22,15 @@ def test_ten_thousand(conf, daemon):
     wait_until(lambda: len(daemon.descriptors()) <= descriptors + 2, "descriptors to be closed")
     if not SANITIZED:
         assert status_kib(daemon.pid, "VmHWM") <= 32 * 1024
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is not the daemon's")
+def test_an_idle_daemon_is_small(daemon):
+    """What only the start touched is let go; what is used again comes back by itself."""
+    daemon.start()
+    assert status_kib(daemon.pid, "VmRSS") <= 8 * 1024
+    daemon.accept()
+    assert status_kib(daemon.pid, "VmRSS") <= 8 * 1024
 
 
 def test_a_thousand_hooks_leave_nothing_behind(conf, daemon):
