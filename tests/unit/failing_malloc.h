@@ -31,10 +31,10 @@
 static _Thread_local volatile unsigned failing_malloc_in;
 
 /* Whose allocations count, by the place they come from; NULL: everybody's. */
-static bool (*failing_malloc_counts)(const void *caller);
+static bool (*failing_malloc_counts)(const void *caller) __attribute__((unused));
 
 /* Allocations of the whole process that were not freed yet; always 0 where nothing fails. */
-static atomic_long failing_malloc_live;
+static atomic_long failing_malloc_live __attribute__((unused));
 
 #if FAILING_MALLOC
 

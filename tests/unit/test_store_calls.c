@@ -34,6 +34,7 @@ enum call {
     CALL_CHECKPOINT,
     CALL_BACKUP,
     CALL_SYSTEM, /* of the kernel, about the files beside the database */
+    CALL_FILE,   /* opening one of those */
     CALL_TEXT,   /* of a column; there was no memory for it */
 };
 
@@ -127,7 +128,7 @@ int open(const char *path, int flags, ...)
 
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "open");
-    if (is_refused(CALL_SYSTEM, __builtin_return_address(0))) {
+    if (is_refused(CALL_FILE, __builtin_return_address(0))) {
         errno = refusal.code;
         return -1;
     }
@@ -519,6 +520,7 @@ static const struct {
     {CALL_CHECKPOINT, SQLITE_IOERR},
     {CALL_CHECKPOINT, SQLITE_INTERRUPT},
     {CALL_SYSTEM, EIO, 0},
+    {CALL_FILE, EACCES, 0},
     {CALL_SYSTEM, EINTR, 0},
     {CALL_SYSTEM, ENOSPC, 0},
     {CALL_SYSTEM, EOPNOTSUPP, 0},
@@ -571,6 +573,69 @@ START_TEST(test_the_nth_allocation_is_refused)
         rig_stop();
     }
     ck_assert_uint_gt(n, 50);
+}
+END_TEST
+
+/* Unavailable means that it can go on. A transaction that cannot be ended is the end. */
+START_TEST(test_what_cannot_be_rolled_back)
+{
+    const struct delivery before = rig_delivery("before"), after = rig_delivery("after");
+    bool hit = true, seen = false;
+
+    ck_assert(caller_init("libsqlite3"));
+    for (unsigned int n = 1; hit; n++) {
+        struct store_append append;
+        enum store_result result;
+
+        rig_prepare(RIG_SQLITE);
+        rig_open();
+        refusal = (struct refusal){.call = CALL_STEP, .code = SQLITE_FULL, .at = n, .sticky = true};
+        result = rig_append(&before, &append);
+        hit = refusal.hit;
+        refusal = (struct refusal){.at = 0};
+        if (result == STORE_FAILED) {
+            seen = true;
+            ck_assert_msg(strstr(rig.error.text, "cannot roll back"), "%s", rig.error.text);
+            ck_assert_int_eq(rig_append(&after, &append), STORE_FAILED);
+        } else {
+            ck_assert_int_eq(result, hit ? STORE_UNAVAILABLE : STORE_OK);
+            rig_advance(USEC_PER_SEC);
+            RIG_OK(rig_append(&after, &append));
+            ck_assert_int_eq(append.verdict, STORE_VERDICT_STORED);
+        }
+        rig_close();
+        rig_open();
+        RIG_OK(rig_append(&before, &append));
+        ck_assert_int_eq(append.verdict, hit ? STORE_VERDICT_STORED : STORE_VERDICT_DUPLICATE);
+        rig_stop();
+    }
+    ck_assert(seen);
+}
+END_TEST
+
+/* A first start without a descriptor to spare, at each that it needs. */
+START_TEST(test_the_nth_open_of_a_start_is_refused)
+{
+    bool hit = true, seen = false;
+
+    ck_assert(caller_init("libsqlite3"));
+    for (unsigned int n = 1; hit; n++) {
+        int r;
+
+        rig_prepare(RIG_SQLITE);
+        refusal = (struct refusal){.call = CALL_FILE, .code = EMFILE, .at = n};
+        r = rig_open_error(0, &rig.store);
+        hit = refusal.hit;
+        refusal = (struct refusal){.at = 0};
+        ck_assert_int_eq(r, hit ? -EMFILE : 0);
+        ck_assert_msg(!hit || strstr(rig.error.text, "Too many open files"), "%s", rig.error.text);
+        seen |= strstr(rig.error.text, "cannot make the file") != NULL;
+        rig_close();
+        rig_open();
+        rig_append_new();
+        rig_stop();
+    }
+    ck_assert(seen);
 }
 END_TEST
 
@@ -684,6 +749,8 @@ int main(void)
     tcase_set_timeout(errors, 60);
     tcase_add_loop_test(errors, test_the_nth_call_is_refused, 0, ARRAY_SIZE(call_rows));
     tcase_add_loop_test(errors, test_the_nth_allocation_is_refused, 0, RIG_N_BACKENDS);
+    tcase_add_test(errors, test_what_cannot_be_rolled_back);
+    tcase_add_test(errors, test_the_nth_open_of_a_start_is_refused);
     tcase_add_test(errors, test_the_nth_text_of_a_start_is_refused);
     tcase_add_loop_test(errors, test_damaged_rows, 0, ARRAY_SIZE(damages));
     tcase_add_test(errors, test_no_error_wanted);

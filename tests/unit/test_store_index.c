@@ -589,6 +589,8 @@ START_TEST(test_an_id_that_looks_like_a_job)
     struct delivery like = rig_delivery_of("like", "other", 50, false, "{}");
     struct store_query query = STORE_QUERY_INIT;
     struct store_append append_like;
+    uint64_t numbers[8];
+    struct index_seqs seqs = {.max = 7, .seqs = numbers};
 
     rig_start(RIG_SQLITE);
     memcpy(like.id_digest.bytes, words, sizeof(words));
@@ -604,6 +606,10 @@ START_TEST(test_an_id_that_looks_like_a_job)
         query_want(&query, "36");
         flush();
     }
+    ck_assert_int_eq(index_gather(database(), "third", 0, 100, &seqs), SQLITE_OK);
+    ck_assert_uint_eq(seqs.n, 2);
+    ck_assert_uint_eq(numbers[0], 3);
+    ck_assert_uint_eq(numbers[1], 6);
     rig_stop();
 }
 END_TEST

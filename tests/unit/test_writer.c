@@ -655,7 +655,7 @@ START_TEST(test_a_failure_while_there_is_no_room)
 }
 END_TEST
 
-static volatile sig_atomic_t n_signals;
+static _Atomic int n_signals;
 
 static void on_signal(int number)
 {
@@ -664,7 +664,7 @@ static void on_signal(int number)
 
 static void interrupt_caller(struct store *store, void *context)
 {
-    sig_atomic_t before = n_signals;
+    int before = n_signals;
 
     usleep(20000); /* by then the caller waits */
     pthread_kill(*(pthread_t *)context, SIGUSR1);
