@@ -303,6 +303,8 @@ START_TEST(test_an_id_and_a_job_of_one_key_are_told_apart)
             struct index_entry job = index_entry_of_job(&delivery, i + 101);
 
             job.key = id.key;
+            ck_assert_int_lt(index_entry_compare(&id, &job), 0);
+            ck_assert_int_gt(index_entry_compare(&job, &id), 0);
             index_recent_add(&recent, i % 2 == 0 ? &job : &id);
             index_recent_add(&recent, i % 2 == 0 ? &id : &job);
         }
