@@ -502,6 +502,11 @@ START_TEST(test_a_damaged_block_is_noticed)
 }
 END_TEST
 
+/* Than there may be. */
+#define MORE_RUNS                                                                        \
+    "WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 163) " \
+    "INSERT INTO index_runs SELECT i, 100, 50, 1, i, i FROM n"
+
 static const char *const damages[] = {
     "UPDATE index_summaries SET data = zeroblob(length(data))",
     "DELETE FROM index_summaries WHERE id = (SELECT max(id) FROM index_summaries)",
@@ -509,8 +514,7 @@ static const char *const damages[] = {
     "UPDATE index_runs SET blocks = 0, entries = 0",
     "UPDATE index_runs SET entries = 1",
     "UPDATE index_runs SET entries = 100, blocks = 1",
-    "WITH RECURSIVE n(i) AS (VALUES (100) UNION ALL SELECT i + 1 FROM n WHERE i < 163)"
-    " INSERT INTO index_runs SELECT i, 100, 50, 1, i, i FROM n",
+    MORE_RUNS,
 };
 
 START_TEST(test_a_damaged_run_is_refused_at_open)
