@@ -35,21 +35,28 @@ static bool claim(struct worker *worker)
     return false;
 }
 
-/* The worker with the fewest, its load raised. */
+/* Whether a connection is better with worker `a` than with `b`, which have so many. */
+static bool is_better(unsigned int a, unsigned int b)
+{
+    if (a < SPREAD_SHARE && b < SPREAD_SHARE)
+        return a > b; /* fill up the one that is begun */
+    return a < b;
+}
+
+/* The best worker, its load raised; of equal ones `self`, for sending costs a wake-up. */
 static struct worker *choose(struct worker *self)
 {
     const struct shared *shared = self->shared;
-    struct worker *least = self;
+    struct worker *best = self;
 
     for (unsigned int i = 0; i < shared->n_workers && !self->draining; i++) {
         struct worker *other = &shared->workers[i];
 
-        /* One less is no reason: sending costs a wake-up. */
-        if (load_of(other) + 1 < load_of(least))
-            least = other;
+        if (is_better(load_of(other), load_of(best)))
+            best = other;
     }
-    if (claim(least))
-        return least;
+    if (claim(best))
+        return best;
     atomic_fetch_add(&self->load, 1);
     return self;
 }

@@ -1,6 +1,6 @@
 /*
- * Spreading connections over the workers: each goes where there are clearly fewest, what is on its
- * way counts, and nothing is sent to a worker that has ended. The workers have no threads here; the
+ * Spreading connections over the workers: few stay together, many are spread, what is on its way
+ * counts, and nothing is sent to a worker that has ended. The workers have no threads here; the
  * test takes their turns.
  */
 
@@ -11,7 +11,7 @@
 #include "intake/worker.h"
 
 #define WORKERS 3
-#define SOCKETS_MAX 64
+#define SOCKETS_MAX (4 * SPREAD_SHARE)
 
 static struct shared shared;
 static struct worker workers[WORKERS];
@@ -77,24 +77,37 @@ static unsigned int count_connections(const struct worker *worker)
     return n;
 }
 
-START_TEST(test_one_that_accepts_all_keeps_its_share)
+START_TEST(test_few_stay_together)
 {
-    for (size_t i = 0; i < 30; i++)
-        add(&workers[0]);
-    /* Before the others have looked: what is on its way counts. */
-    ck_assert_uint_ge(count_connections(&workers[0]), 10);
-    ck_assert_uint_le(count_connections(&workers[0]), 12);
-    for (size_t i = 1; i < WORKERS; i++) {
-        ck_assert_uint_eq(count_connections(&workers[i]), 0);
+    for (size_t i = 0; i < SPREAD_SHARE; i++)
+        add(&workers[i == 0 ? 1 : i % WORKERS]); /* whoever accepts */
+    for (size_t i = 0; i < WORKERS; i++)
         spread_receive(&workers[i]);
-        ck_assert_uint_ge(count_connections(&workers[i]), 9);
-        ck_assert_uint_le(count_connections(&workers[i]), 11);
-    }
-    ck_assert_uint_eq(shared.stats.open_connections, 30);
+    ck_assert_uint_eq(count_connections(&workers[1]), SPREAD_SHARE);
+    add(&workers[1]);
+    ck_assert_uint_eq(workers[1].load, SPREAD_SHARE);
+    ck_assert_uint_eq(workers[0].load + workers[2].load, 1);
 }
 END_TEST
 
-START_TEST(test_few_stay_where_they_are)
+START_TEST(test_many_are_spread)
+{
+    const unsigned int total = WORKERS * SPREAD_SHARE + 30;
+
+    for (size_t i = 0; i < total; i++)
+        add(&workers[0]);
+    /* Before the others have looked: what is on its way counts. */
+    ck_assert_uint_eq(count_connections(&workers[0]), total / WORKERS);
+    for (size_t i = 1; i < WORKERS; i++) {
+        ck_assert_uint_eq(count_connections(&workers[i]), 0);
+        spread_receive(&workers[i]);
+        ck_assert_uint_eq(count_connections(&workers[i]), total / WORKERS);
+    }
+    ck_assert_uint_eq(shared.stats.open_connections, total);
+}
+END_TEST
+
+START_TEST(test_one_at_a_time_stays_where_it_is)
 {
     /* One at a time, as a proxy without keep-alive has them: no wake-ups for that. */
     for (size_t i = 0; i < 5; i++) {
@@ -112,21 +125,25 @@ END_TEST
 
 START_TEST(test_a_draining_worker_keeps_what_it_accepts)
 {
+    const unsigned int total = SPREAD_SHARE + 6;
+
     workers[0].draining = true;
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < total; i++)
         add(&workers[0]);
-    ck_assert_uint_eq(count_connections(&workers[0]), 6);
+    ck_assert_uint_eq(count_connections(&workers[0]), total);
     ck_assert_uint_eq(workers[1].load + workers[2].load, 0);
 }
 END_TEST
 
 START_TEST(test_nothing_is_sent_to_one_that_ended)
 {
+    const unsigned int total = SPREAD_SHARE + 6;
+
     ck_assert(spread_end(&workers[1]));
     spread_cut(&workers[2]);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < total; i++)
         add(&workers[0]);
-    ck_assert_uint_eq(count_connections(&workers[0]), 6);
+    ck_assert_uint_eq(count_connections(&workers[0]), total);
     ck_assert_ptr_null(mailbox_take(&workers[1].arrivals));
     ck_assert_ptr_null(mailbox_take(&workers[2].arrivals));
 }
@@ -134,7 +151,7 @@ END_TEST
 
 START_TEST(test_one_cannot_end_while_something_is_on_its_way)
 {
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 2 * SPREAD_SHARE + 1; i++)
         add(&workers[0]);
     ck_assert_uint_gt(workers[1].load, 0);
     ck_assert(!spread_end(&workers[1]));
@@ -154,8 +171,9 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(core, setup, teardown);
-    tcase_add_test(core, test_one_that_accepts_all_keeps_its_share);
-    tcase_add_test(core, test_few_stay_where_they_are);
+    tcase_add_test(core, test_few_stay_together);
+    tcase_add_test(core, test_many_are_spread);
+    tcase_add_test(core, test_one_at_a_time_stays_where_it_is);
     tcase_add_test(core, test_a_draining_worker_keeps_what_it_accepts);
     tcase_add_test(core, test_nothing_is_sent_to_one_that_ended);
     tcase_add_test(core, test_one_cannot_end_while_something_is_on_its_way);
