@@ -3,10 +3,16 @@
 /*
  * A request: the steps of design §2 as libmicrohttpd's calls drive them.
  *
- *   IDLE ─ request line ─▶ LINE ─ headers ─▶ GATHER ─ body ─▶ PARK ─▶ WAIT ─ verdict ─▶ SETTLED ─▶
- * ANSWERED │                 │ └─────────── refused ──────────────────▶│ │                 └─
- * refused ─▶ DISCARD ─ body ────────────▶│ └─ malformed, too large
- * ─────────────────────────────────▶ ANSWERED
+ *     IDLE      its line came: LINE
+ *     LINE      its headers came: GATHER; refused by them: DISCARD
+ *     GATHER    its body came: PARK; refused by it: ANSWERED, or DISCARD when there is no room
+ *     PARK      WAIT
+ *     WAIT      the verdict came, or the time is over: SETTLED
+ *     SETTLED   ANSWERED
+ *     DISCARD   the rest of the body came: ANSWERED
+ *     ANSWERED  libmicrohttpd is done with it: IDLE
+ *
+ * What is malformed or too large goes to ANSWERED from anywhere, and the connection ends with it.
  *
  * A refusal that depends on proof is answered only after the body was read and dropped, and the
  * connection goes on: so that whatever failed, the answer has the same bytes, headers included.
