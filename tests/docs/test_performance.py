@@ -49,12 +49,14 @@ def test_the_median_counts_over_rounds_that_have_both():
     assert verdict.figures_by_cpu == [0.75, 0.75, 0.75]
 
 
-def test_the_better_of_two_is_what_is_compared_with():
+def test_the_peer_is_compared_with_in_both_of_its_ways():
     hooks = {name: {"rate": rate, "cpu_usec": usec} for name, rate, usec in
              [("hooks-mark", 130.0, 500.0), ("peer-mark", 50.0, 900.0),
               ("peer-mark-wait", 100.0, 600.0)]}
-    verdict = judge("completed hooks ÷ peer's completed hooks", hooks)
-    assert (verdict.figures, verdict.figures_by_cpu) == ([1.3], [1.2])
+    first = judge("completed hooks ÷ peer's, which answers first", hooks)
+    waits = judge("completed hooks ÷ peer's, which waits", hooks)
+    assert (first.figures, first.figures_by_cpu) == ([2.6], [1.8])
+    assert (waits.figures, waits.figures_by_cpu) == ([1.3], [1.2])
 
 
 def test_what_was_not_measured_is_not_judged():
