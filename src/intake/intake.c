@@ -10,6 +10,7 @@
 
 #include "intake/intake.h"
 
+#include "intake/spread.h"
 #include "intake/worker.h"
 
 #include <errno.h>
@@ -113,6 +114,23 @@ static void stop_workers(struct intake *intake)
         mailbox_wake(&intake->workers[i].mailbox);
     for (unsigned int i = 0; i < intake->n_workers; i++)
         worker_join(&intake->workers[i]);
+    for (unsigned int i = 0; i < intake->n_workers; i++)
+        spread_discard(&intake->workers[i]);
+}
+
+/* Runs on the writer's thread after everything that was posted before it. */
+static void pass(struct store *store, void *context)
+{
+    (void)store;
+    (void)context;
+}
+
+/* That a worker has taken its last verdict back does not mean that the writer is done with it: it
+ * may still be about to wake that worker's mailbox, or to tell that something was stored. Once a
+ * call has come through behind it, it is. */
+static void wait_for_writer(struct store_writer *writer)
+{
+    (void)store_writer_call(writer, pass, NULL);
 }
 
 /* Answers are small and written whole: nothing is gained by waiting to fill a packet. Accepted
@@ -226,6 +244,7 @@ int intake_start(
         /* Main's share in listen_users stays: the sockets remain the caller's. */
         atomic_store(&intake->shared.stop_at_usec, 0);
         stop_workers(intake);
+        wait_for_writer(intake->shared.writer);
         intake_free(intake);
         return r;
     }
@@ -260,21 +279,6 @@ void intake_drain(struct intake *intake)
     shared_stop_listening(&intake->shared);
     for (unsigned int i = 0; i < intake->n_workers; i++)
         mailbox_wake(&intake->workers[i].mailbox);
-}
-
-/* Runs on the writer's thread after everything that was posted before it. */
-static void pass(struct store *store, void *context)
-{
-    (void)store;
-    (void)context;
-}
-
-/* That a worker has taken its last verdict back does not mean that the writer is done with it: it
- * may still be about to wake that worker's mailbox, or to tell that something was stored. Once a
- * call has come through behind it, it is. */
-static void wait_for_writer(struct store_writer *writer)
-{
-    (void)store_writer_call(writer, pass, NULL);
 }
 
 void intake_end(struct intake *intake, int64_t limit_usec)

@@ -3,10 +3,10 @@
 /*
  * Intake: HTTP in, verified deliveries to the store's writer, answers out.
  *
- * A few workers, each a thread with its own accept, its own libmicrohttpd daemon without a
- * listening socket, its own verifier and its own mailbox. A request lives and dies on one worker;
- * only its store work travels to the writer and back. Owning accept and the loop gives total
- * deadlines, a connection limit that is answered, and a clean drain.
+ * A few workers, each a thread with its own libmicrohttpd daemon without a listening socket, its
+ * own verifier and its own mailboxes. Each accepts, for all of them. A connection and its requests
+ * live and die on one worker; only store work travels to the writer and back. Owning accept and the
+ * loop gives total deadlines, a connection limit that is answered, and a clean drain.
  *
  * Threads: intake_* are called from the daemon's main thread.
  */

@@ -462,7 +462,7 @@ static enum MHD_Result park(struct request *request)
 {
     if (worker_of(request)->cutting)
         return MHD_NO;
-    /* Suspend first: the verdict may be back before post returns. */
+    /* Suspended before it is posted, which is at the end of the turn. */
     MHD_suspend_connection(request->connection->mhd);
     request->phase = REQUEST_WAIT;
     connection_deadline(request->connection, DEADLINE_COMMIT);

@@ -43,7 +43,7 @@ static bool is_better(unsigned int a, unsigned int b)
     return a < b;
 }
 
-/* The best worker, its load raised; of equal ones `self`, for sending costs a wake-up. */
+/* The best worker; of equal ones `self`, for sending costs a wake-up. */
 static struct worker *choose(struct worker *self)
 {
     const struct shared *shared = self->shared;
@@ -55,12 +55,10 @@ static struct worker *choose(struct worker *self)
         if (is_better(load_of(other), load_of(best)))
             best = other;
     }
-    if (claim(best))
-        return best;
-    atomic_fetch_add(&self->load, 1);
-    return self;
+    return best;
 }
 
+/* False: the other has ended, or there is no memory. */
 static bool send_to(struct worker *to, int fd, const struct sockaddr *address, socklen_t length)
 {
     struct arrival *arrival = calloc(1, sizeof(*arrival));
@@ -70,20 +68,21 @@ static bool send_to(struct worker *to, int fd, const struct sockaddr *address, s
     arrival->fd = fd;
     arrival->length = length;
     memcpy(&arrival->address, address, length);
+    if (!claim(to)) {
+        free(arrival);
+        return false;
+    }
     mailbox_post(&to->arrivals, &arrival->item);
     return true;
 }
 
 void spread_add(struct worker *self, int fd, const struct sockaddr *address, socklen_t length)
 {
-    struct worker *to = choose(self);
+    struct worker *best = choose(self);
 
-    if (to != self) {
-        if (send_to(to, fd, address, length))
-            return;
-        spread_release(to);
-        atomic_fetch_add(&self->load, 1);
-    }
+    if (best != self && send_to(best, fd, address, length))
+        return;
+    atomic_fetch_add(&self->load, 1);
     connection_add(self, fd, address, length);
 }
 

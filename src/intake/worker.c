@@ -349,10 +349,8 @@ void worker_done(struct worker *worker)
     free(worker->acceptor.sources);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
-    if (worker->arrivals.fd >= 0) {
-        spread_discard(worker);
+    if (worker->arrivals.fd >= 0)
         mailbox_done(&worker->arrivals);
-    }
     if (worker->mailbox.fd >= 0)
         mailbox_done(&worker->mailbox);
 }

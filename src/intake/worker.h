@@ -3,10 +3,11 @@
 /*
  * A worker: one thread that accepts, drives its own libmicrohttpd daemon, and answers.
  *
- * One epoll set holds the listening sockets, libmicrohttpd's own epoll descriptor, the mailbox and
- * the sockets that linger. Each turn: accept, take what main and the writer sent, enforce
- * deadlines, let libmicrohttpd run without waiting. (Its own waiting loop can stall with 128 and
- * more ready connections; with a zero timeout it cannot.)
+ * One epoll set holds the listening sockets, libmicrohttpd's own epoll descriptor, the mailboxes
+ * and the sockets that linger. Each turn: accept, take what other workers, main and the writer
+ * sent, enforce deadlines, let libmicrohttpd run without waiting, post what was proven to the
+ * writer. (libmicrohttpd's own waiting loop can stall with 128 and more ready connections; with a
+ * zero timeout it cannot.)
  *
  * Everything in the struct belongs to the worker's thread, but the mailboxes, `next_rules` and
  * `load`, and before the thread starts and after it ended. libmicrohttpd calls back on the same

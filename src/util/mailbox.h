@@ -39,8 +39,8 @@ struct mailbox_list {
 
 int mailbox_init(struct mailbox *mailbox, struct error *error);
 
-/* The mailbox must be empty, and no thread may still be inside mailbox_post or mailbox_wake: that
- * an item was taken does not mean that its poster is out. Join the posters first. */
+/* The mailbox must be empty, and no thread may still be inside a post or mailbox_wake: that an
+ * item was taken does not mean that its poster is out. Join the posters first. */
 void mailbox_done(struct mailbox *mailbox);
 
 /* From any thread. Takes the item. */

@@ -52,6 +52,8 @@ static void teardown(void)
     for (size_t i = 0; i < n_clients; i++)
         close(clients[i]);
     for (size_t i = 0; i < WORKERS; i++)
+        spread_discard(&workers[i]);
+    for (size_t i = 0; i < WORKERS; i++)
         worker_done(&workers[i]);
     ck_assert_uint_eq(shared.stats.open_connections, 0);
 }
