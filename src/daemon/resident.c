@@ -6,69 +6,66 @@
  * The kernel would take it back when it is short of memory. Done here it costs a new process a
  * millisecond, and what is seen to be resident afterwards is what the daemon works with.
  *
- * Only segments that were never writable are dropped, so that nothing but the file's own bytes can
- * be in them: relocations are in writable segments, and an object with relocations in its text is
- * left alone.
+ * Only mappings of files are dropped that cannot be written to and hold no page of their own, as
+ * the kernel tells it: not relocated constants, not text that a debugger or a preloaded library has
+ * put something else in place of.
  */
 
 #include "daemon/resident.h"
 
-#include <elf.h>
-#include <link.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/auxv.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-static bool has_text_relocations(const struct dl_phdr_info *object)
+struct mapping {
+    uintptr_t begin, end;
+    bool is_of_file; /* and only read */
+};
+
+/* The line that begins a mapping: "begin-end rwxp offset device inode path". */
+static bool read_begin(const char *line, struct mapping *mapping)
 {
-    for (size_t i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
-        const ElfW(Dyn) * entry;
+    uintptr_t begin, end;
+    char access[5], path[2];
+    int n =
+        sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %*s %1s", &begin, &end, access, path);
 
-        if (header->p_type != PT_DYNAMIC)
-            continue;
-        entry = (const void *)(object->dlpi_addr + header->p_vaddr);
-        for (; entry->d_tag != DT_NULL; entry++) {
-            if (entry->d_tag == DT_TEXTREL ||
-                (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0))
-                return true;
-        }
-    }
-    return false;
+    if (n < 3)
+        return false;
+    *mapping = (struct mapping){begin, end, n == 4 && path[0] == '/' && access[1] == '-'};
+    return true;
 }
 
-/* The kernel's own object, which is no file. */
-static bool is_vdso(const struct dl_phdr_info *object)
+static bool is_untouched(const char *line)
 {
-    return object->dlpi_addr != 0 && object->dlpi_addr == getauxval(AT_SYSINFO_EHDR);
+    unsigned long kib;
+
+    return sscanf(line, "Anonymous: %lu", &kib) == 1 && kib == 0;
 }
 
-static int trim_object(struct dl_phdr_info *object, size_t size, void *context)
+static void trim_mappings(FILE *file)
 {
-    const uintptr_t page = *(const uintptr_t *)context;
+    struct mapping mapping = {.is_of_file = false};
+    char *line = NULL;
+    size_t size = 0;
 
-    if (is_vdso(object) || has_text_relocations(object))
-        return 0;
-    for (size_t i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *header = &object->dlpi_phdr[i];
-        const uintptr_t begin = object->dlpi_addr + header->p_vaddr;
-        const uintptr_t first = (begin + page - 1) & ~(page - 1);
-        const uintptr_t end = (begin + header->p_memsz) & ~(page - 1);
-
-        if (header->p_type == PT_LOAD && (header->p_flags & PF_W) == 0 && first < end)
-            (void)madvise((void *)first, end - first, MADV_DONTNEED);
+    while (getline(&line, &size, file) > 0) {
+        if (!read_begin(line, &mapping) && mapping.is_of_file && is_untouched(line))
+            (void)madvise((void *)mapping.begin, mapping.end - mapping.begin, MADV_DONTNEED);
     }
-    return 0;
+    free(line);
 }
 
 void resident_trim(void)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    FILE *file = fopen("/proc/self/smaps", "re");
 
     (void)malloc_trim(0);
-    (void)dl_iterate_phdr(trim_object, &page);
+    if (file == NULL)
+        return;
+    trim_mappings(file);
+    (void)fclose(file);
 }
