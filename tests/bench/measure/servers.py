@@ -88,14 +88,17 @@ class Server:
 
 
 class Floor(Server):
-    """libmicrohttpd alone."""
+    """libmicrohttpd alone, with one worker: as many connections as are measured are one worker's in
+    the daemon, too."""
+
+    workers = "1"
 
     def __init__(self, folder: Path, program: Path) -> None:
         super().__init__(folder)
         self.program = program
 
     def command(self) -> List[str]:
-        return [str(self.program), "2"]
+        return [str(self.program), self.workers]
 
     def find_address(self) -> str:
         return self.first_line()
@@ -104,8 +107,10 @@ class Floor(Server):
 class Verify(Floor):
     """Intake and verification without a store."""
 
+    workers = "2"
+
     def command(self) -> List[str]:
-        return [str(self.program), "2", URL, PATH, TOKEN, KEY]
+        return [*super().command(), URL, PATH, TOKEN, KEY]
 
 
 class Peer(Server):
