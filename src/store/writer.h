@@ -4,8 +4,8 @@
  * The store's only writer: a thread that turns what waits into one transaction with one sync.
  *
  * Work is posted from any thread and comes back, after the commit that decides it, into the mailbox
- * that it names, or through its `done` callback on the writer's thread, which does nothing but post.
- * No artificial delay: while one commit syncs, the next batch gathers by itself.
+ * that it names, or through its `done` callback on the writer's thread, which does nothing but
+ * post. No artificial delay: while one commit syncs, the next batch gathers by itself.
  *
  * Works in the order of posting: appends and settles gather into one batch up to the next call.
  * `result` of an append and of a settle is the commit's: unless STORE_OK nothing of it happened, a
