@@ -760,7 +760,7 @@ START_TEST(test_stats)
 END_TEST
 
 /* A settle that does not add up would lose a delivery without a trace. In memory nothing but a
- * mistake of ours can be the cause; a damaged disk is in test_store_sqlite.c. */
+ * mistake of ours can be the cause; a damaged disk is in test_store_damage.c. */
 static const struct store_settle wrong_settles[] = {
     {.sink = 1, .frontier = 2, .delivered = 1},                /* one of two is unaccounted for */
     {.sink = 1, .frontier = 2, .delivered = 2, .filtered = 1}, /* one too many */
