@@ -20,7 +20,8 @@ static bool is_visible(unsigned char byte)
 }
 
 /* RFC 9110 §5.6.2, tchar. A table, for each byte of each name is looked at. */
-static const bool token_bytes[256] = {['!'] = true,
+static const bool token_bytes[256] = {
+    ['!'] = true,
     ['#'] = true,
     ['$'] = true,
     ['%'] = true,
@@ -37,7 +38,8 @@ static const bool token_bytes[256] = {['!'] = true,
     ['~'] = true,
     ['0' ... '9'] = true,
     ['A' ... 'Z'] = true,
-    ['a' ... 'z'] = true};
+    ['a' ... 'z'] = true,
+};
 
 bool framing_is_token_byte(char byte)
 {

@@ -186,9 +186,7 @@ static void run_end_group(struct run *run)
     run_finish(run);
 }
 
-/* Reads once. False: there is nothing for now, or nothing more ever, and then output_source is
- * gone.
- */
+/* Reads once. False: nothing for now, or nothing ever again, and then output_source is gone. */
 static bool read_output(struct run *run)
 {
     ssize_t length = read(run->process.output_fd, run->group->slice, RUN_SLICE);

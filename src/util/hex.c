@@ -7,7 +7,8 @@
 #include <errno.h>
 
 /* What a digit stands for, and one more; 0: it is none. */
-static const unsigned char values[256] = {['0'] = 1,
+static const unsigned char values[256] = {
+    ['0'] = 1,
     ['1'] = 2,
     ['2'] = 3,
     ['3'] = 4,
@@ -28,7 +29,8 @@ static const unsigned char values[256] = {['0'] = 1,
     ['C'] = 13,
     ['D'] = 14,
     ['E'] = 15,
-    ['F'] = 16};
+    ['F'] = 16,
+};
 
 int hex_decode(const char *text, size_t length, unsigned char *bytes, size_t size)
 {
