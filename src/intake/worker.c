@@ -23,8 +23,10 @@
  * runs: read, suspend, resume, write. */
 #define MHD_RUNS 4
 
-/* Headers and I/O buffers of a connection. A head beyond it is answered 431. */
-#define CONNECTION_MEMORY ((size_t)32 << 10)
+/* Headers and I/O buffers of a connection. A head beyond it is answered 431; one of 8 KiB in a
+ * single field fits beside as many others as there may be. Not more: libmicrohttpd clears all of
+ * it, half of it even twice, for each request. */
+#define CONNECTION_MEMORY ((size_t)16 << 10)
 
 /* While draining, how long a connection that has not asked anything yet may still do so. */
 #define GRACE_USEC USEC_PER_SEC

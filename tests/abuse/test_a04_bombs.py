@@ -13,9 +13,9 @@ from kit.plan import count, note
 
 AT_ONCE = 16
 
-#: What 16 connections may take: 32 KiB each for the head, max_body each for the body, and as much
+#: What 16 connections may take: 16 KiB each for the head, max_body each for the body, and as much
 #: again for what malloc keeps.
-GROWTH_KIB = 2 * AT_ONCE * (32 + 256)
+GROWTH_KIB = 2 * AT_ONCE * (16 + 256)
 
 MEGABYTE = b"x" * (1 << 20)
 

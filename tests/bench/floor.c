@@ -23,7 +23,7 @@
 #define EVENTS_MAX 64
 #define ACCEPTS_MAX 64
 #define MHD_RUNS 4
-#define CONNECTION_MEMORY ((size_t)32 << 10)
+#define CONNECTION_MEMORY ((size_t)16 << 10)
 #define CONNECTIONS_MAX 4096
 
 struct worker {

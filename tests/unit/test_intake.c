@@ -461,7 +461,7 @@ END_TEST
 
 START_TEST(test_headers_beyond_memory)
 {
-    static char value[40 << 10];
+    static char value[16 << 10];
     int fd = rig_connect(&rig);
 
     memset(value, 'x', sizeof(value) - 1);
@@ -470,6 +470,27 @@ START_TEST(test_headers_beyond_memory)
     rig_send_text(fd, "\r\n\r\n");
     ck_assert_int_eq(rig_receive(fd, false).status, 431);
     RIG_WAIT(rig_count(&rig, REASON_FRAMING) == 1);
+    close(fd);
+}
+END_TEST
+
+/* What a single field may be beside as many others as there may be, each 32 bytes. */
+START_TEST(test_long_header)
+{
+    static char text[16 << 10];
+    int fd = rig_connect(&rig), n = 0;
+
+    n +=
+        snprintf(text, sizeof(text), "POST " RIG_PATH " HTTP/1.1\r\nHost: x\r\n" AUTH ID SIGNATURE);
+    for (int i = 0; i < 64 - 6; i++)
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "X-%02d: %024d\r\n", i, i);
+    n += snprintf(text + n, sizeof(text) - (size_t)n, "X: %08192d\r\n", 0);
+    n += snprintf(text + n, sizeof(text) - (size_t)n, LENGTH "\r\n" RIG_JOB);
+    ck_assert_int_lt(n, (int)sizeof(text));
+    rig_send_text(fd, text);
+    ck_assert_int_eq(rig_receive(fd, false).status, 202);
+    rig_send_text(fd, text); /* the next one has as much */
+    ck_assert_int_eq(rig_receive(fd, false).status, 200);
     close(fd);
 }
 END_TEST
@@ -531,6 +552,7 @@ static Suite *suite(void)
     tcase_add_loop_test(limits, test_chunked_of_just_max_body, 0, 2);
     tcase_add_loop_test(limits, test_large_body_gets_its_answer, 0, 2);
     tcase_add_test(limits, test_headers_beyond_memory);
+    tcase_add_test(limits, test_long_header);
     tcase_add_loop_test(limits, test_most_headers, 0, 2);
     suite_add_tcase(s, limits);
 
