@@ -8,16 +8,13 @@
 
 #include "intake/framing.h"
 
+#include "util/word.h"
+
 #include <string.h>
 #include <strings.h>
 
 /* Below 2^63, and no operator's max_body comes near. */
 #define LENGTH_DIGITS_MAX 18
-
-static bool is_visible(unsigned char byte)
-{
-    return byte > ' ' && byte < 0x7f;
-}
 
 /* RFC 9110 §5.6.2, tchar. A table, for each byte of each name is looked at. */
 static const bool token_bytes[256] = {
@@ -46,24 +43,55 @@ bool framing_is_token_byte(char byte)
     return token_bytes[(unsigned char)byte];
 }
 
+/* Visible ASCII but '#'. */
+static const bool target_bytes[256] = {
+    ['!' ... '"'] = true,
+    ['$' ... '~'] = true,
+};
+
+/* Looks at all bytes in any case: nearly always all are. */
+static bool consists_of(const bool bytes[static 256], const char *text, size_t length)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < length; i++)
+        all &= bytes[(unsigned char)text[i]];
+    return all;
+}
+
 static bool is_token(const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (!framing_is_token_byte(text[i]))
-            return false;
+    return length > 0 && consists_of(token_bytes, text, length);
+}
+
+static bool is_control(unsigned char byte)
+{
+    return byte < ' ' || byte == 0x7f;
+}
+
+/* How many bytes there are before the first control byte. */
+static size_t count_plain(const char *value, size_t length)
+{
+    size_t i = 0;
+
+    for (; length - i >= WORD_SIZE; i += WORD_SIZE) {
+        const uint64_t word = word_load(value + i);
+        const uint64_t found = word_find_below(word, ' ') | word_find(word, 0x7f);
+
+        if (found != 0)
+            return i + word_first(found);
     }
-    return length > 0;
+    while (i < length && !is_control((unsigned char)value[i]))
+        i++;
+    return i;
 }
 
 /* Bytes above 0x7f pass (obs-text), tabs between other bytes do. */
 static bool is_value(const char *value, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)value[i];
-
-        if (byte == '\t' && i > 0 && i + 1 < length)
-            continue;
-        if (byte < ' ' || byte == 0x7f)
+        i += count_plain(value + i, length - i);
+        if (i < length && (value[i] != '\t' || i == 0 || i + 1 == length))
             return false;
     }
     return true;
@@ -100,8 +128,7 @@ static bool parse_length(const struct framing_header *header, unsigned long long
 static const char *check_request_line(
     const struct framing_request *request, bool is_http_1_1, size_t *ret_path_length)
 {
-    size_t path_length = 0;
-    bool in_path = true;
+    const char *query;
 
     if (!is_http_1_1 && strcmp(request->version, "HTTP/1.0") != 0)
         return "version is not HTTP/1.1 or HTTP/1.0";
@@ -111,17 +138,10 @@ static const char *check_request_line(
         return "request target is not known";
     if (request->target_length == 0 || request->target[0] != '/')
         return "request target does not start with '/'";
-    for (size_t i = 0; i < request->target_length; i++) {
-        char byte = request->target[i];
-
-        if (!is_visible((unsigned char)byte) || byte == '#')
-            return "request target holds a byte that it cannot have";
-        if (byte == '?')
-            in_path = false;
-        if (in_path)
-            path_length++;
-    }
-    *ret_path_length = path_length;
+    if (!consists_of(target_bytes, request->target, request->target_length))
+        return "request target holds a byte that it cannot have";
+    query = memchr(request->target, '?', request->target_length);
+    *ret_path_length = query ? (size_t)(query - request->target) : request->target_length;
     return NULL;
 }
 

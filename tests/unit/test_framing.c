@@ -213,30 +213,66 @@ START_TEST(bounds_the_number_of_fields)
 }
 END_TEST
 
-/* Every byte, in each place: what may stand there and nothing else. */
-START_TEST(judges_every_byte)
+/* A name, a value and a target that hold a byte in the midst of others. */
+static void judge_byte(int byte, const char *text, size_t length)
 {
     static const char token_marks[] = "!#$%&'*+-.^_`|~";
+    struct framing_header headers[] = {{"Host", 4, "a", 1}, {"X", 1, "b", 1}};
+    struct framing_request request = {"HTTP/1.1", "GET", "/a", 2, headers, ARRAY_SIZE(headers)};
+    struct framing got;
+    bool is_alnum = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                    (byte >= 'a' && byte <= 'z');
+    bool want_name = is_alnum || (byte != 0 && strchr(token_marks, byte));
+    bool want_value = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+    bool want_target = byte > ' ' && byte < 0x7f && byte != '#';
 
+    headers[1] = (struct framing_header){text + 1, length - 1, "b", 1};
+    ck_assert_msg(!framing_check(&request, &got) == want_name, "name with byte %d", byte);
+    headers[1] = (struct framing_header){"X", 1, text, length};
+    ck_assert_msg(!framing_check(&request, &got) == want_value, "value with byte %d", byte);
+    headers[1] = (struct framing_header){"X", 1, "b", 1};
+    request.target = text;
+    request.target_length = length;
+    ck_assert_msg(!framing_check(&request, &got) == want_target, "target with byte %d", byte);
+}
+
+/* Every byte, in each place: what may stand there and nothing else. In texts of some words and a
+ * bit, for values are looked at by the word. */
+START_TEST(judges_every_byte)
+{
     for (int byte = 0; byte < 256; byte++) {
-        char text[] = {'/', (char)byte, 'z'};
-        struct framing_header headers[] = {{"Host", 4, "a", 1}, {"X", 1, "b", 1}};
-        struct framing_request request = {"HTTP/1.1", "GET", "/a", 2, headers, ARRAY_SIZE(headers)};
-        struct framing got;
-        bool is_alnum = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                        (byte >= 'a' && byte <= 'z');
-        bool want_name = is_alnum || (byte != 0 && strchr(token_marks, byte));
-        bool want_value = byte == '\t' || (byte >= ' ' && byte != 0x7f);
-        bool want_target = byte > ' ' && byte < 0x7f && byte != '#';
+        for (size_t place = 1; place < 20; place++) {
+            char text[] = "/zzzzzzzzzzzzzzzzzzzz";
 
-        headers[1] = (struct framing_header){text + 1, 2, "b", 1};
-        ck_assert_msg(!framing_check(&request, &got) == want_name, "name with byte %d", byte);
-        headers[1] = (struct framing_header){"X", 1, text, 3};
-        ck_assert_msg(!framing_check(&request, &got) == want_value, "value with byte %d", byte);
-        headers[1] = (struct framing_header){"X", 1, "b", 1};
-        request.target = text;
-        request.target_length = 3;
-        ck_assert_msg(!framing_check(&request, &got) == want_target, "target with byte %d", byte);
+            text[place] = (char)byte;
+            judge_byte(byte, text, strlen("/zzzzzzzzzzzzzzzzzzzz"));
+        }
+    }
+}
+END_TEST
+
+/* Tabs pass between other bytes only, wherever words end. */
+START_TEST(judges_tabs)
+{
+    for (size_t length = 1; length < 20; length++) {
+        for (size_t place = 0; place < length; place++) {
+            struct framing_header headers[] = {{"Host", 4, "a", 1}, {"X", 1, NULL, length}};
+            struct framing_request request = {
+                "HTTP/1.1", "GET", "/a", 2, headers, ARRAY_SIZE(headers)};
+            char text[] = "zzzzzzzzzzzzzzzzzzzz";
+            bool want = place > 0 && place + 1 < length;
+            struct framing got;
+
+            headers[1].value = text;
+            text[place] = '\t';
+            ck_assert_int_eq(!framing_check(&request, &got), want);
+            if (!want)
+                continue;
+            text[place - 1] = place > 1 ? '\t' : 'z'; /* two in a row, then a byte that is none */
+            ck_assert_ptr_null(framing_check(&request, &got));
+            text[length - 1] = '\x1f';
+            ck_assert_str_eq(framing_check(&request, &got), BAD_VALUE);
+        }
     }
 }
 END_TEST
@@ -253,6 +289,7 @@ int main(void)
     tcase_add_loop_test(core, accepts, 0, ARRAY_SIZE(well_framed));
     tcase_add_test(limits, bounds_the_number_of_fields);
     tcase_add_test(limits, judges_every_byte);
+    tcase_add_test(limits, judges_tabs);
     tcase_add_loop_test(errors, refuses, 0, ARRAY_SIZE(badly_framed));
     tcase_add_test(errors, refuses_nul_everywhere);
     suite_add_tcase(suite, core);
