@@ -28,6 +28,7 @@ struct delivery *delivery_new(const struct delivery *from)
 {
     struct delivery *delivery;
     struct delivery copy = *from;
+    size_t lengths[ARRAY_SIZE(string_offsets)]; /* with the NUL */
     size_t size = sizeof(*delivery);
     char *at;
 
@@ -38,7 +39,8 @@ struct delivery *delivery_new(const struct delivery *from)
 
         if (!*string)
             *string = "";
-        if (__builtin_add_overflow(size, strlen(*string) + 1, &size))
+        lengths[i] = strlen(*string) + 1;
+        if (__builtin_add_overflow(size, lengths[i], &size))
             return NULL;
     }
 
@@ -54,12 +56,9 @@ struct delivery *delivery_new(const struct delivery *from)
         at += copy.body_length;
     }
     for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++) {
-        const char *string = *string_at(&copy, i);
-        size_t string_size = strlen(string) + 1;
-
-        memcpy(at, string, string_size);
+        memcpy(at, *string_at(&copy, i), lengths[i]);
         *string_at(delivery, i) = at;
-        at += string_size;
+        at += lengths[i];
     }
     return delivery;
 }

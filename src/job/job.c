@@ -23,28 +23,31 @@ CLEANUP_FUNC(struct job, job_free);
 /* A field that is copied as it stands, and what is said when it is of another type. */
 struct field {
     const char *object, *name;
+    size_t name_length;
     size_t offset; /* of its char * in struct job */
     bool required; /* else it may be absent or null */
     const char *why;
 };
 
+#define TEXT(text) (text), sizeof(text) - 1
+
 static const struct field fields[] = {
-    {"", "job_id", offsetof(struct job, job_id), true, "job_id is missing or not a string"},
-    {"", "type", offsetof(struct job, type), true, "type is missing or not a string"},
-    {"", "status", offsetof(struct job, status), true, "status is missing or not a string"},
-    {"", "created_at", offsetof(struct job, created_at), true,
+    {"", TEXT("job_id"), offsetof(struct job, job_id), true, "job_id is missing or not a string"},
+    {"", TEXT("type"), offsetof(struct job, type), true, "type is missing or not a string"},
+    {"", TEXT("status"), offsetof(struct job, status), true, "status is missing or not a string"},
+    {"", TEXT("created_at"), offsetof(struct job, created_at), true,
         "created_at is missing or not a string"},
-    {"", "updated_at", offsetof(struct job, updated_at), true,
+    {"", TEXT("updated_at"), offsetof(struct job, updated_at), true,
         "updated_at is missing or not a string"},
-    {"", "signature_id", offsetof(struct job, signature_id), false,
+    {"", TEXT("signature_id"), offsetof(struct job, signature_id), false,
         "signature_id is neither a string nor null"},
-    {"", "output_url", offsetof(struct job, output_url), false,
+    {"", TEXT("output_url"), offsetof(struct job, output_url), false,
         "output_url is neither a string nor null"},
-    {"", "output_url_expires_at", offsetof(struct job, output_url_expires_at), false,
+    {"", TEXT("output_url_expires_at"), offsetof(struct job, output_url_expires_at), false,
         "output_url_expires_at is neither a string nor null"},
-    {"error", "code", offsetof(struct job, error_code), false,
+    {"error", TEXT("code"), offsetof(struct job, error_code), false,
         "error.code is neither a string nor null"},
-    {"error", "message", offsetof(struct job, error_message), false,
+    {"error", TEXT("message"), offsetof(struct job, error_message), false,
         "error.message is neither a string nor null"},
 };
 
@@ -162,8 +165,12 @@ enum job_result job_parse(
     if (length == 0 || body[0] != '{')
         return malformed(ret_why, "the body does not start with {");
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        members[i] = (struct scan_member){.object = fields[i].object, .name = fields[i].name};
-    members[MEMBER_ERROR] = (struct scan_member){.object = "", .name = "error"};
+        members[i] = (struct scan_member){
+            .object = fields[i].object,
+            .name = fields[i].name,
+            .name_length = fields[i].name_length,
+        };
+    members[MEMBER_ERROR] = (struct scan_member){"", TEXT("error")};
 
     result = scan_verdict(
         scan_object(body, length, JOB_DEPTH_MAX, members, ARRAY_SIZE(members)), ret_why);

@@ -10,6 +10,7 @@
 
 #include "util/cleanup.h"
 #include "util/utf8.h"
+#include "util/word.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -160,6 +161,26 @@ static bool is_plain(unsigned char byte)
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
+/* Goes to the first byte that is not plain, or to the end. */
+static void skip_plain(struct scanner *scanner)
+{
+    const unsigned char *at = scanner->at;
+
+    for (; scanner->end - at >= (ptrdiff_t)WORD_SIZE; at += WORD_SIZE) {
+        const uint64_t word = word_load(at);
+        const uint64_t found = word_find_below(word, 0x20) | word_find_high(word) |
+                               word_find(word, '"') | word_find(word, '\\');
+
+        if (found != 0) {
+            scanner->at = at + word_first(found);
+            return;
+        }
+    }
+    while (at < scanner->end && is_plain(*at))
+        at++;
+    scanner->at = at;
+}
+
 /* Behind the opening quote. */
 static bool scan_string(struct scanner *scanner, struct scan_text *ret_text)
 {
@@ -169,8 +190,7 @@ static bool scan_string(struct scanner *scanner, struct scan_text *ret_text)
         uint32_t character;
         size_t length;
 
-        while (scanner->at < scanner->end && is_plain(*scanner->at))
-            scanner->at++;
+        skip_plain(scanner);
         if (scanner->at == scanner->end || *scanner->at < 0x20)
             return fail(scanner, SCAN_SYNTAX);
         if (*scanner->at == '"')
@@ -465,7 +485,9 @@ static struct scan_member *find_member(
     for (size_t i = 0; i < scanner->n_members; i++) {
         struct scan_member *member = &scanner->members[i];
 
-        if (is_name(name, member->name) && strcmp(member->object, object) == 0)
+        if (member->name_length == name->length &&
+            memcmp(member->name, name->data, name->length) == 0 &&
+            strcmp(member->object, object) == 0)
             return member;
     }
     return NULL;
@@ -500,9 +522,11 @@ static bool scan_member(struct scanner *scanner, const char *object)
     skip_space(scanner);
     if (!take(scanner, ':'))
         return fail(scanner, SCAN_SYNTAX);
+    skip_space(scanner);
     if (object) {
         member = find_member(scanner, object, &name);
-        inner = find_object(scanner, object, &name);
+        if (scanner->at < scanner->end && *scanner->at == '{')
+            inner = find_object(scanner, object, &name);
     }
     if (!scan_value(scanner, inner, &type, &text))
         return false;

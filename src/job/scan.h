@@ -46,6 +46,7 @@ struct scan_member {
     const char *object; /* "": of the whole object; else of the object that is its member of this
                            name. Not NULL */
     const char *name;
+    size_t name_length;    /* of `name` */
     enum scan_type type;   /* out */
     struct scan_text text; /* out, of a SCAN_STRING */
 };

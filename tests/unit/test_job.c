@@ -466,6 +466,31 @@ START_TEST(test_many_names)
 }
 END_TEST
 
+/* Every byte at every place of a string: strings are looked at by the word. A quote ends this one
+ * early, a backslash and a byte beyond ASCII want another one behind them. */
+START_TEST(test_bytes_of_strings)
+{
+    const char *text = WITH("\"output_url\":\"zzzzzzzzzzzzzzzzzzzz\"");
+    const size_t length = strlen(text), first = (size_t)(strstr(text, "zzz") - text);
+
+    for (int byte = 0; byte < 256; byte++) {
+        const bool want = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+
+        for (size_t place = first; place < first + 20; place++) {
+            CLEANUP(job_free) struct job *job = NULL;
+            CLEANUP(free) char *copy = strdup(text);
+            const char *why;
+
+            copy[place] = (char)byte;
+            ck_assert_msg((job_parse((unsigned char *)copy, length, &job, &why) == JOB_OK) == want,
+                "byte %d", byte);
+            if (want)
+                ck_assert_mem_eq(job->output_url, copy + first, 20);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_free_null)
 {
     job_free(NULL);
@@ -495,6 +520,7 @@ int main(void)
     tcase_add_loop_test(limits, test_depth_scan, 0, ARRAY_SIZE(depths));
     tcase_add_test(limits, test_length);
     tcase_add_test(limits, test_many_names);
+    tcase_add_test(limits, test_bytes_of_strings);
     tcase_add_loop_test(errors, test_refused, 0, ARRAY_SIZE(refused));
     tcase_add_test(errors, test_nul_byte);
     tcase_add_test(errors, test_memory);
