@@ -64,15 +64,22 @@ bool header_parse_bearer(struct header_text value, struct header_text *ret_token
     return true;
 }
 
+/* Visible ASCII but '"' and '{'. */
+static const bool request_id_bytes[256] = {
+    ['!'] = true,
+    ['#' ... 'z'] = true,
+    ['|' ... '~'] = true,
+};
+
 bool header_is_request_id(const char *text, size_t length)
 {
+    bool all = true;
+
     if (length == 0 || length > HEADER_REQUEST_ID_MAX)
         return false;
-    for (size_t i = 0; i < length; i++) {
-        if (text[i] < '!' || text[i] > '~' || text[i] == '{' || text[i] == '"')
-            return false;
-    }
-    return true;
+    for (size_t i = 0; i < length; i++)
+        all &= request_id_bytes[(unsigned char)text[i]];
+    return all;
 }
 
 bool header_parse_signature(struct header_text value, unsigned char ret_sum[static CRYPTO_SUM_SIZE])

@@ -109,6 +109,19 @@ START_TEST(test_no_candidate)
 }
 END_TEST
 
+/* Every byte, alone and among others: visible ASCII but '{' and '"'. */
+START_TEST(test_bytes_of_ids)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        const bool want = byte > ' ' && byte < 0x7f && byte != '{' && byte != '"';
+        const char text[] = {'a', (char)byte, 'b'};
+
+        ck_assert_msg(header_is_request_id(text, 3) == want, "byte %d", byte);
+        ck_assert_msg(header_is_request_id(text + 1, 1) == want, "byte %d", byte);
+    }
+}
+END_TEST
+
 /* The body's check does not rely on the head's having been made. */
 START_TEST(test_body_without_id)
 {
@@ -139,6 +152,7 @@ int main(void)
     tcase_add_test(limits, test_secrets);
     tcase_add_test(limits, test_bounds_of_crypto);
     tcase_add_test(limits, test_no_candidate);
+    tcase_add_test(limits, test_bytes_of_ids);
     tcase_add_test(limits, test_body_without_id);
     suite_add_tcase(suite, limits);
 
