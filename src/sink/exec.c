@@ -4,7 +4,8 @@
  * The exec sink: one run of the operator's program for each delivery.
  *
  * What a hook may rely on is docs/man/sasha-callback-hook.7; how a run goes is run.c; how it gets
- * its descriptors and signals is process.c; its environment is environment.c.
+ * its descriptors is process.c; how its child is started is spawn.c; its environment is
+ * environment.c.
  *
  * A machine that has no process, memory or descriptor to spare is no failure of the delivery: it
  * comes back as deferred, and no attempt is counted. A program that cannot be run at all is a
@@ -14,6 +15,7 @@
 #include "sink/environment.h"
 #include "sink/item.h"
 #include "sink/run.h"
+#include "sink/spawn.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
@@ -101,7 +103,12 @@ static void exec_cancel(struct sink *sink)
 
 static int exec_start(struct sink *sink, const struct sink_host *host, struct error *error)
 {
-    exec_sink(sink)->group.host = *host;
+    struct run_group *group = &exec_sink(sink)->group;
+    int r = spawner_new(&group->spawner);
+
+    if (r < 0)
+        return error_errno(error, -r, "stack of a child");
+    group->host = *host;
     return 0;
 }
 
@@ -138,6 +145,7 @@ static void exec_destroy(struct sink *base)
         return;
     sink = exec_sink(base);
     ASSERT(!sink->group.runs);
+    spawner_free(sink->group.spawner);
     free_texts(sink->argv);
     free_texts(sink->user_env);
     free(sink);

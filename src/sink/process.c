@@ -1,12 +1,7 @@
 #include "sink/process.h"
 
 /*
- * Spawning hooks. See process.h for the contract.
- *
- * posix_spawn, not fork: no code of ours runs between fork and exec, which in a process with
- * threads could deadlock, and no page table is copied. What a child of a daemon with threads would
- * inherit by mistake is undone by attributes: blocked signals (SETSIGMASK), ignored signals such as
- * SIGPIPE (SETSIGDEF), the session and the group (SETSID), every descriptor above 2 (closefrom).
+ * Running hooks. See process.h for the contract; how a child is started is spawn.c.
  *
  * stdin is a sealed memfd, not a pipe. The body is small, bounded and known beforehand, so there is
  * nothing to pump: a hook that never reads, reads slowly, or closes stdin costs no descriptor, no
@@ -16,14 +11,11 @@
  */
 
 #include "util/cleanup.h"
-#include "util/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,6 +51,23 @@ static int create_memfd(void)
     return fd < 0 ? -errno : move_above_stdio(fd);
 }
 
+/* Leaves the offset, which the child shares, at the start. */
+static int write_from_start(int fd, const char *data, size_t length)
+{
+    size_t used = 0;
+
+    while (used < length) {
+        ssize_t count = pwrite(fd, data + used, length - used, (off_t)used);
+
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        used += (size_t)count;
+    }
+    return 0;
+}
+
 static int make_input(const void *data, size_t length, int *ret_fd)
 {
     CLEANUP(close) int fd = create_memfd();
@@ -66,11 +75,9 @@ static int make_input(const void *data, size_t length, int *ret_fd)
 
     if (fd < 0)
         return fd;
-    r = fd_write_all(fd, data, length);
+    r = write_from_start(fd, data, length);
     if (r < 0)
         return r;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return -errno;
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
         return -errno;
     *ret_fd = TAKE_FD(fd);
@@ -82,7 +89,6 @@ static int make_output(int *ret_read_fd, int *ret_write_fd)
     CLEANUP(close) int read_fd = -1;
     CLEANUP(close) int write_fd = -1;
     int fds[2];
-    int r;
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
@@ -90,81 +96,17 @@ static int make_output(int *ret_read_fd, int *ret_write_fd)
     write_fd = move_above_stdio(fds[1]);
     if (write_fd < 0)
         return write_fd;
-    r = fd_set_nonblocking(read_fd, true); /* our end only: the hook's writes block as usual */
-    if (r < 0)
-        return r;
+    /* Our end only: the hook's writes block as usual. It had no flags. */
+    if (fcntl(read_fd, F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
 
     *ret_read_fd = TAKE_FD(read_fd);
     *ret_write_fd = TAKE_FD(write_fd);
     return 0;
 }
 
-/* Each returns 0 or a positive errno, as posix_spawn does. */
-
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, all;
-    int r;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    r = posix_spawnattr_setsigmask(attributes, &none);
-    if (r == 0)
-        r = posix_spawnattr_setsigdefault(attributes, &all);
-    if (r == 0)
-        r = posix_spawnattr_setflags(
-            attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    return r;
-}
-
-static int set_actions(posix_spawn_file_actions_t *actions, int input_fd, int output_fd)
-{
-    int r;
-
-    r = posix_spawn_file_actions_adddup2(actions, input_fd, STDIN_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(actions, output_fd, STDOUT_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(actions, output_fd, STDERR_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_addclosefrom_np(actions, FIRST_FREE_FD);
-    if (r == 0)
-        r = posix_spawn_file_actions_addchdir_np(actions, "/");
-    return r;
-}
-
-static int spawn(
-    const char *const *argv, char *const *env, int input_fd, int output_fd, pid_t *ret_pid)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    pid_t pid = 0;
-    int r;
-
-    r = posix_spawn_file_actions_init(&actions);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attributes);
-    if (r != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return r;
-    }
-
-    r = set_attributes(&attributes);
-    if (r == 0)
-        r = set_actions(&actions, input_fd, output_fd);
-    if (r == 0)
-        r = posix_spawn(&pid, argv[0], &actions, &attributes, (char *const *)argv, env);
-    if (r == 0)
-        *ret_pid = pid;
-
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return r;
-}
-
-int process_spawn(const char *const *argv, char *const *env, const void *input, size_t input_length,
-    struct process *ret_process)
+int process_spawn(struct spawner *spawner, const char *const *argv, char *const *env,
+    const void *input, size_t input_length, struct process *ret_process)
 {
     CLEANUP(close) int input_fd = -1;
     CLEANUP(close) int write_fd = -1;
@@ -178,23 +120,18 @@ int process_spawn(const char *const *argv, char *const *env, const void *input, 
     if (r < 0)
         return r;
 
-    r = -spawn(argv, env, input_fd, write_fd, &process.pid);
+    r = spawner_start(spawner,
+        &(struct spawn_program){
+            .argv = argv,
+            .env = env,
+            .input_fd = input_fd,
+            .output_fd = write_fd,
+        },
+        &process.pid, &process.pidfd);
     if (r < 0) {
         process_close(&process);
         return r;
     }
-    process.pidfd = pidfd_open(process.pid, 0); /* CLOEXEC by itself */
-    if (process.pidfd < 0) {
-        /* Out of descriptors, and the hook has begun. It cannot be watched, so it must not go on;
-         * a hook copes with being run again (at least once). */
-        r = -errno;
-        process_signal_group(&process, SIGKILL);
-        while (waitpid(process.pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-        process_close(&process);
-        return r;
-    }
-
     *ret_process = process;
     return 0;
 }

@@ -11,6 +11,8 @@
  * children.
  */
 
+#include "sink/spawn.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -35,8 +37,8 @@ struct process_exit {
 /* Runs argv[0] (an absolute path, no shell) in "/" with exactly this environment, stdin holding
  * `input`, stdout and stderr joined in a pipe, no other descriptor, default signal handling, an
  * empty signal mask. Returns 0; or -errno, and then no process is left. */
-int process_spawn(const char *const *argv, char *const *env, const void *input, size_t input_length,
-    struct process *ret_process);
+int process_spawn(struct spawner *spawner, const char *const *argv, char *const *env,
+    const void *input, size_t input_length, struct process *ret_process);
 
 /* Whether the leader has exited; it stays a zombie. */
 bool process_has_exited(const struct process *process);

@@ -328,11 +328,13 @@ static int run_spawn(struct run *run, char *const *env)
     sd_event_source_set_enabled(run->timer, SD_EVENT_OFF);
     sd_event_source_set_priority(run->timer, PRIORITY_TIMER);
 
-    r = process_spawn(run->group->argv, env, delivery->body, delivery->body_length, &run->process);
+    r = process_spawn(run->group->spawner, run->group->argv, env, delivery->body,
+        delivery->body_length, &run->process);
     if (r < 0)
         return r;
     r = run_watch(run);
-    if (r < 0) { /* as in process_spawn: what cannot be watched must not go on */
+    if (r <
+        0) { /* It cannot be watched, so it must not go on. A hook copes with being run again. */
         process_signal_group(&run->process, SIGKILL);
         process_reap(&run->process);
     }

@@ -12,11 +12,13 @@
 #define RUN_SLICE (64 * 1024)
 
 struct run;
+struct spawner;
 
 /* What the runs of one sink have in common. Owned by the sink; outlives its runs. */
 struct run_group {
     struct sink_host host;
     const char *const *argv; /* borrowed */
+    struct spawner *spawner; /* owned by the sink */
     int64_t timeout_usec;    /* USEC_INFINITY: none */
     int64_t grace_usec;
     struct run *runs;      /* list of all that have an item */

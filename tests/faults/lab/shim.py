@@ -20,7 +20,7 @@ LIBRARY = BUILD / "tests" / "faults" / "shim" / "libfaults.so"
 #: In the order of enum shim_call.
 CALLS = ["write", "pwrite", "fsync", "fdatasync", "ftruncate", "open", "rename", "unlink", "read",
          "pread", "accept", "recv", "send", "epoll_wait", "epoll_add", "poll", "spawn", "pipe",
-         "memfd", "pidfd", "socket", "allocate", "allocate_own"]
+         "memfd", "socket", "allocate", "allocate_own"]
 
 #: In the order of enum shim_action.
 ACTIONS = ["pass", "fail", "short", "delay", "kill-before", "kill-half", "kill-after"]

@@ -6,26 +6,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <spawn.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 static int data_fd, other_fd, epoll_fd, pair[2];
 
+static int end(void *context)
+{
+    return 0;
+}
+
 static long call(const char *name)
 {
+    static char stack[16384] __attribute__((aligned(16)));
     static char buffer[] = "12345678";
     int fds[2];
     void *volatile memory;
-    pid_t pid;
-    char *argv[] = {(char *)"/bin/true", NULL};
+    int pidfd;
 
     if (strcmp(name, "write") == 0)
         return write(data_fd, buffer, 8);
@@ -59,12 +64,11 @@ static long call(const char *name)
         return pipe2(fds, O_CLOEXEC);
     if (strcmp(name, "memfd") == 0)
         return memfd_create("x", MFD_CLOEXEC) < 0 ? -1 : 0;
-    if (strcmp(name, "pidfd") == 0)
-        return pidfd_open(getpid(), 0) < 0 ? -1 : 0;
-    if (strcmp(name, "spawn") == 0) {
-        errno = posix_spawn(&pid, argv[0], NULL, NULL, argv, NULL);
-        return errno == 0 ? 0 : -1;
-    }
+    if (strcmp(name, "spawn") == 0)
+        return clone(end, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+                   NULL, &pidfd) < 0
+                   ? -1
+                   : 0;
     if (strcmp(name, "allocate_own") == 0) {
         memory = malloc(100);
         free(memory);

@@ -50,7 +50,6 @@ enum shim_call {
     SHIM_SPAWN,
     SHIM_PIPE,
     SHIM_MEMFD,
-    SHIM_PIDFD,
     SHIM_SOCKET,
     SHIM_ALLOCATE,     /* malloc, calloc, realloc, reallocarray, called by a library */
     SHIM_ALLOCATE_OWN, /* the same called by the program itself */

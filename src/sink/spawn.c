@@ -1,0 +1,190 @@
+#include "sink/spawn.h"
+
+/*
+ * Spawning. See spawn.h for the contract.
+ *
+ * The child is made with CLONE_VM and CLONE_VFORK, as posix_spawn does it: no page table is copied,
+ * and the calling thread sleeps until the child has called exec or has ended. What posix_spawn does
+ * in addition costs some 20 µs: it maps and unmaps a stack each time, for which all processors that
+ * run threads of the daemon are interrupted, has the child set 64 signal actions, and gives no
+ * descriptor of the process. Here the stack is kept, and the actions that are not the default are
+ * found once.
+ *
+ * Between clone and exec the child runs in the daemon's memory, beside the daemon's other threads.
+ * That is safe because
+ *
+ * - it has a stack of its own, with a page below that cannot be touched, and the thread whose
+ *   thread-local storage (errno) it shares is asleep;
+ * - every signal is blocked from before clone until no handler is left in the child, the C
+ *   library's own two as well, which its functions would leave out;
+ * - it makes system calls only, through syscall(): no lock, no allocation, no
+ *   function of the C library that keeps state or that somebody may have replaced (a sanitizer, the
+ *   tests' preload library);
+ * - it writes nothing but start.error, which the parent reads once the child is out of its memory.
+ *
+ * The child's copies of descriptors, signal actions, mask and working directory are its own.
+ */
+
+#include "util/cleanup.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Plenty: it holds a few frames of system calls. */
+#define STACK_SIZE ((size_t)32 * 1024)
+
+/* Of the kernel's set of signals, which is smaller than the C library's. */
+#define SIGNALS_SIZE ((size_t)(_NSIG / 8))
+
+/* The sanitizers keep an account of each thread's memory and calls, which the child would spoil. */
+#define UNINSTRUMENTED __attribute__((noinline, no_sanitize("address", "thread", "undefined")))
+
+/* ThreadSanitizer takes clone for a fork, which copies memory. The function has another name. */
+#ifdef __SANITIZE_THREAD__
+#define SANITIZE_THREAD 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SANITIZE_THREAD 1
+#endif
+#endif
+#ifdef SANITIZE_THREAD
+int __clone(int (*run)(void *), void *stack, int flags, void *context, ...);
+#define clone __clone
+#endif
+
+/* At least as large as the kernel's struct sigaction, whose layout differs between machines. All
+ * zero is the default action on each. */
+struct kernel_action {
+    unsigned long words[16];
+};
+
+static const struct kernel_action default_action;
+static const sigset_t no_signals;
+
+struct spawner {
+    char *memory; /* of the stack and the page below */
+    size_t size;
+    unsigned char reset[_NSIG]; /* signals whose action is not the default */
+    size_t n_reset;
+};
+
+/* One start, as both sides see it. */
+struct start {
+    const struct spawner *spawner;
+    const struct spawn_program *program;
+    int error; /* a positive errno, left by a child that could not go on */
+};
+
+static void find_actions(struct spawner *spawner)
+{
+    for (int i = 1; i < _NSIG; i++) {
+        struct kernel_action action = default_action;
+
+        if (syscall(SYS_rt_sigaction, i, NULL, &action, SIGNALS_SIZE) == 0 &&
+            memcmp(&action, &default_action, sizeof(action)) != 0)
+            spawner->reset[spawner->n_reset++] = (unsigned char)i;
+    }
+}
+
+int spawner_new(struct spawner **ret_spawner)
+{
+    CLEANUP(spawner_free) struct spawner *spawner = calloc(1, sizeof(*spawner));
+    size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+    void *memory;
+
+    if (!spawner)
+        return -ENOMEM;
+    memory = mmap(NULL, guard + STACK_SIZE, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    spawner->memory = memory;
+    spawner->size = guard + STACK_SIZE;
+    if (mprotect(memory, guard, PROT_NONE) < 0)
+        return -errno;
+    find_actions(spawner);
+    *ret_spawner = TAKE(spawner);
+    return 0;
+}
+
+void spawner_free(struct spawner *spawner)
+{
+    if (!spawner)
+        return;
+    if (spawner->memory)
+        munmap(spawner->memory, spawner->size);
+    free(spawner);
+}
+
+/* ---- the child ---- */
+
+UNINSTRUMENTED static bool reset_signals(const struct spawner *spawner)
+{
+    for (size_t i = 0; i < spawner->n_reset; i++)
+        if (syscall(SYS_rt_sigaction, spawner->reset[i], &default_action, NULL, SIGNALS_SIZE) < 0)
+            return false;
+    return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, SIGNALS_SIZE) == 0;
+}
+
+UNINSTRUMENTED static bool set_descriptors(const struct spawn_program *program)
+{
+    return syscall(SYS_dup3, program->input_fd, STDIN_FILENO, 0) >= 0 &&
+           syscall(SYS_dup3, program->output_fd, STDOUT_FILENO, 0) >= 0 &&
+           syscall(SYS_dup3, program->output_fd, STDERR_FILENO, 0) >= 0 &&
+           syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == 0;
+}
+
+UNINSTRUMENTED static int run_child(void *context)
+{
+    struct start *start = context;
+    const struct spawn_program *program = start->program;
+
+    if (syscall(SYS_setsid) >= 0 && set_descriptors(program) && syscall(SYS_chdir, "/") == 0 &&
+        reset_signals(start->spawner))
+        syscall(SYS_execve, program->argv[0], program->argv, program->env);
+    start->error = errno;
+    return 127; /* nobody sees it */
+}
+
+/* ---- the parent ---- */
+
+static void wait_for_end(int pidfd)
+{
+    siginfo_t info;
+
+    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR)
+        ;
+}
+
+int spawner_start(
+    struct spawner *spawner, const struct spawn_program *program, pid_t *ret_pid, int *ret_pidfd)
+{
+    struct start start = {.spawner = spawner, .program = program};
+    CLEANUP(close) int pidfd = -1;
+    sigset_t all, before;
+    pid_t pid;
+    int code;
+
+    memset(&all, 0xff, sizeof(all)); /* sigfillset leaves out the C library's own */
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNALS_SIZE);
+    pid = clone(run_child, spawner->memory + spawner->size,
+        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &start, &pidfd);
+    code = errno;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNALS_SIZE);
+    if (pid < 0)
+        return -code;
+    if (start.error != 0) {
+        wait_for_end(pidfd);
+        return -start.error;
+    }
+    *ret_pid = pid;
+    *ret_pidfd = TAKE_FD(pidfd);
+    return 0;
+}
