@@ -25,8 +25,9 @@
 /* Memory for pages of the one writing connection; the kernel's page cache does the rest. */
 #define WRITER_CACHE_KIB 2048
 
-/* An emptied WAL keeps at most so much of its file. */
-#define JOURNAL_SIZE_LIMIT "16777216"
+/* An emptied WAL keeps at most so much of its file: 40 MiB, a little more than what waits in it
+ * under load. While it grows each sync has to write its inode as well. */
+#define JOURNAL_SIZE_LIMIT "41943040"
 
 static void close_store(struct sqlite_store *store, bool checkpoint)
 {
