@@ -164,7 +164,7 @@ size_t index_block_decode(const unsigned char *data, size_t size,
 /* ---- summaries ---- */
 
 /* Six groups of ten bits, each the number of a bit of the filter. */
-static uint64_t filter_bits(const struct index_key *key)
+uint64_t index_filter_bits(const struct index_key *key)
 {
     return hash_u64(key->hi ^ hash_u64(key->lo));
 }
@@ -176,7 +176,7 @@ struct index_summary index_summarise(const struct index_entry *entries, size_t n
     struct index_summary summary = {.first_hi = entries[0].key.hi};
 
     for (size_t i = 0; i < n; i++) {
-        uint64_t bits = filter_bits(&entries[i].key);
+        uint64_t bits = index_filter_bits(&entries[i].key);
 
         for (unsigned int probe = 0; probe < FILTER_PROBES; probe++, bits >>= 10)
             summary.filter[bits >> 6 & (INDEX_FILTER_WORDS - 1)] |= UINT64_C(1) << (bits & 63);
@@ -184,10 +184,8 @@ struct index_summary index_summarise(const struct index_entry *entries, size_t n
     return summary;
 }
 
-bool index_summary_may_have(const struct index_summary *summary, const struct index_key *key)
+bool index_summary_may_have(const struct index_summary *summary, uint64_t bits)
 {
-    uint64_t bits = filter_bits(key);
-
     for (unsigned int probe = 0; probe < FILTER_PROBES; probe++, bits >>= 10)
         if (!(summary->filter[bits >> 6 & (INDEX_FILTER_WORDS - 1)] >> (bits & 63) & 1))
             return false;

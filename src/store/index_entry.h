@@ -98,8 +98,11 @@ struct index_summary {
 
 struct index_summary index_summarise(const struct index_entry *entries, size_t n);
 
-/* False: no entry of the block has this key. */
-bool index_summary_may_have(const struct index_summary *summary, const struct index_key *key);
+/* What a key sets in a filter, for one look into many. */
+uint64_t index_filter_bits(const struct index_key *key);
+
+/* False: no entry of the block has the key that these are the bits of. */
+bool index_summary_may_have(const struct index_summary *summary, uint64_t bits);
 
 /* As the functions for blocks. */
 size_t index_summaries_encode(const struct index_summary *summaries, size_t n,

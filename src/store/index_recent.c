@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int index_recent_init(struct index_recent *recent, size_t capacity)
 {
@@ -46,10 +47,22 @@ static bool is_for(
     return index_key_compare(&entry->key, key) == 0 && index_entry_kind(entry) == kind;
 }
 
+static size_t first_slot(
+    const struct index_recent *recent, const struct index_key *key, enum index_kind kind)
+{
+    return (size_t)(hash_u64(key->hi ^ key->lo) + kind) & recent->mask;
+}
+
+void index_recent_expect(
+    const struct index_recent *recent, const struct index_key *key, enum index_kind kind)
+{
+    __builtin_prefetch(&recent->slots[first_slot(recent, key, kind)]);
+}
+
 static size_t slot_of(
     const struct index_recent *recent, const struct index_key *key, enum index_kind kind)
 {
-    size_t slot = (size_t)(hash_u64(key->hi ^ key->lo) + kind) & recent->mask;
+    size_t slot = first_slot(recent, key, kind);
 
     while (
         recent->slots[slot] != 0 && !is_for(&recent->entries[recent->slots[slot] - 1], key, kind))
@@ -108,27 +121,81 @@ const struct index_entry *index_recent_find(
     return &recent->entries[latest - 1];
 }
 
+/* ---- sorting ---- */
+
+/* Fewer than these are quicker sorted by moving each to its place. */
+#define FEW 16
+
 static int compare(const void *a, const void *b)
 {
     return index_entry_compare(a, b);
 }
 
+static void sort_some(struct index_entry *entries, size_t n)
+{
+    if (n >= FEW) {
+        qsort(entries, n, sizeof(*entries), compare);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        struct index_entry entry = entries[i];
+        size_t at = i;
+
+        for (; at > 0 && index_entry_compare(&entries[at - 1], &entry) > 0; at--)
+            entries[at] = entries[at - 1];
+        entries[at] = entry;
+    }
+}
+
+/* Sorts by distribution: keys are spread evenly, so that by their first bits they come apart into
+ * heaps of about two, but for those of one job. `ends` has room for 2^bits. */
+static void sort_into(struct index_entry *ret_sorted, const struct index_entry *entries, size_t n,
+    uint32_t *ends, unsigned int bits)
+{
+    const unsigned int shift = 64 - bits;
+    const size_t n_heaps = (size_t)1 << bits;
+    uint32_t begin = 0;
+
+    for (size_t i = 0; i < n; i++)
+        ends[entries[i].key.hi >> shift]++;
+    for (size_t heap = 0; heap < n_heaps; heap++) {
+        uint32_t size = ends[heap];
+
+        ends[heap] = begin; /* grows to its end as the entries come */
+        begin += size;
+    }
+    for (size_t i = 0; i < n; i++)
+        ret_sorted[ends[entries[i].key.hi >> shift]++] = entries[i];
+    begin = 0;
+    for (size_t heap = 0; heap < n_heaps; heap++) {
+        sort_some(ret_sorted + begin, ends[heap] - begin);
+        begin = ends[heap];
+    }
+}
+
 int index_recent_freeze(struct index_recent *recent, struct index_frozen *ret_frozen)
 {
-    struct index_recent fresh;
+    const size_t n = recent->n;
+    struct index_entry *sorted = malloc((n > 0 ? n : 1) * sizeof(*sorted));
+    unsigned int bits = 1;
+    uint32_t *ends;
 
-    if (index_recent_init(&fresh, recent->capacity) < 0) {
-        index_recent_done(&fresh);
+    while (((size_t)2 << bits) < n)
+        bits++;
+    ends = calloc((size_t)1 << bits, sizeof(*ends));
+    if (!sorted || !ends) {
+        free(sorted);
+        free(ends);
         return -ENOMEM;
     }
-    *ret_frozen = (struct index_frozen){recent->entries, recent->n};
-    for (size_t i = 0; i < ret_frozen->n; i++)
-        if (index_entry_kind(&ret_frozen->entries[i]) == INDEX_JOB)
-            ret_frozen->entries[i].data[1] = 0;
-    qsort(ret_frozen->entries, ret_frozen->n, sizeof(*ret_frozen->entries), compare);
-    recent->entries = NULL;
-    index_recent_done(recent);
-    *recent = fresh;
+    sort_into(sorted, recent->entries, n, ends, bits);
+    free(ends);
+    for (size_t i = 0; i < n; i++)
+        if (index_entry_kind(&sorted[i]) == INDEX_JOB)
+            sorted[i].data[1] = 0;
+    *ret_frozen = (struct index_frozen){sorted, n};
+    recent->n = 0;
+    memset(recent->slots, 0, (recent->mask + 1) * sizeof(*recent->slots));
     return 0;
 }
 

@@ -28,6 +28,10 @@ void index_recent_add(struct index_recent *recent, const struct index_entry *ent
 /* Takes back what was added beyond the first `n`. */
 void index_recent_truncate(struct index_recent *recent, size_t n);
 
+/* Asks for the memory that adding or finding will read first. It may be asked for in any state. */
+void index_recent_expect(
+    const struct index_recent *recent, const struct index_key *key, enum index_kind kind);
+
 /* NULL: there is none. Of a job: the entry of the newest. Borrowed until the next change. */
 const struct index_entry *index_recent_find(
     const struct index_recent *recent, const struct index_key *key, enum index_kind kind);

@@ -125,15 +125,23 @@ static uint64_t room_for(const struct store_batch *batch)
     return bytes;
 }
 
+/* How many deliveries ahead the index is told of one: enough for memory to come, and few enough for
+ * it to stay in the cache. */
+#define LOOK_AHEAD 4
+
 static int apply_appends(struct sqlite_store *store, struct store_batch *batch,
     struct sqlite_state *state, struct error *error)
 {
     bool has_room = batch->n_appends == 0 || sqlite_has_room(store, room_for(batch), error);
     int rc = SQLITE_OK;
 
+    for (size_t i = 0; i < batch->n_appends && i < LOOK_AHEAD; i++)
+        index_expect(&store->index, batch->appends[i]->delivery);
     for (size_t i = 0; rc == SQLITE_OK && i < batch->n_appends; i++) {
         struct store_append *append = batch->appends[i];
 
+        if (i + LOOK_AHEAD < batch->n_appends)
+            index_expect(&store->index, batch->appends[i + LOOK_AHEAD]->delivery);
         append->verdict = STORE_VERDICT_REFUSED;
         if (append->delivery->body_length > STORE_BODY_MAX)
             error_set(error, EFBIG, "a body of %zu bytes is more than the store keeps",

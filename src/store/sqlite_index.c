@@ -38,7 +38,42 @@ static void match_note(struct match *match, const struct index_entry *entry)
     match->entry = *entry;
 }
 
-/* Looks everywhere; an id is looked for no further once it is found. */
+void index_expect(const struct sqlite_index *index, const struct delivery *delivery)
+{
+    struct index_key id = index_key_of_id(&delivery->id_digest);
+    struct index_key job = index_key_of_job(delivery->job_id, delivery->endpoint);
+
+    index_recent_expect(&index->recent, &id, INDEX_ID);
+    index_recent_expect(&index->recent, &job, INDEX_JOB);
+    for (size_t i = 0; i < index->n_runs; i++) {
+        index_run_expect(&index->runs[i], &id);
+        index_run_expect(&index->runs[i], &job);
+    }
+}
+
+/* Looks into the runs; an id is looked for no further once it is found. */
+static int find_in_runs(struct sqlite_index *index, struct db *db, const struct index_key *key,
+    enum index_kind kind, struct match *match)
+{
+    const uint64_t bits = index_filter_bits(key);
+    size_t blocks[INDEX_RUNS_MAX];
+
+    for (size_t i = 0; i < index->n_runs; i++)
+        blocks[i] = index_run_locate(&index->runs[i], key);
+    for (size_t i = index->n_runs; i > 0 && !(match->found && kind == INDEX_ID); i--) {
+        struct index_entry in_run;
+        bool found;
+        int rc = index_run_find(
+            &index->runs[i - 1], db, key, bits, kind, blocks[i - 1], &found, &in_run);
+
+        if (rc != SQLITE_OK)
+            return rc;
+        if (found)
+            match_note(match, &in_run);
+    }
+    return SQLITE_OK;
+}
+
 static int find(struct sqlite_index *index, struct db *db, const struct index_key *key,
     enum index_kind kind, struct match *match)
 {
@@ -48,17 +83,9 @@ static int find(struct sqlite_index *index, struct db *db, const struct index_ke
         match_note(match, entry);
     if (index->frozen.entries && (entry = index_frozen_find(&index->frozen, key, kind)) != NULL)
         match_note(match, entry);
-    for (size_t i = index->n_runs; i > 0 && !(match->found && kind == INDEX_ID); i--) {
-        struct index_entry in_run;
-        bool found;
-        int rc = index_run_find(&index->runs[i - 1], db, key, kind, &found, &in_run);
-
-        if (rc != SQLITE_OK)
-            return rc;
-        if (found)
-            match_note(match, &in_run);
-    }
-    return SQLITE_OK;
+    if (match->found && kind == INDEX_ID)
+        return SQLITE_OK;
+    return find_in_runs(index, db, key, kind, match);
 }
 
 int index_find_id(struct sqlite_index *index, struct db *db, const struct sqlite_state *state,

@@ -34,7 +34,7 @@ struct sqlite_state;
  * written are read again. A build for the tests of faults may make it small (-DINDEX_FREEZE=32), so
  * that runs are written and merged all the time. */
 #ifndef INDEX_FREEZE
-#define INDEX_FREEZE 8192
+#define INDEX_FREEZE 16384
 #endif
 
 #define INDEX_RUN_SHIFT 24
@@ -98,6 +98,10 @@ struct index_found {
 int index_open(struct sqlite_index *index, struct db *db, struct sqlite_state *state);
 void index_close(struct sqlite_index *index); /* also one that is half open, or zeroed */
 
+/* Asks for the memory that the search for a delivery's id and job will read first, which is far
+ * apart for each delivery. To be called some deliveries ahead. */
+void index_expect(const struct sqlite_index *index, const struct delivery *delivery);
+
 /* Looks for the id. *ret_new: it was not seen, or is forgotten. */
 int index_find_id(struct sqlite_index *index, struct db *db, const struct sqlite_state *state,
     const struct delivery *delivery, bool *ret_new, struct index_found *ret_found);
@@ -159,9 +163,18 @@ void index_run_done(struct index_run *run);
 int index_read_block(struct db *db, uint64_t run, size_t block,
     struct index_entry ret_entries[static INDEX_BLOCK_ENTRIES], size_t *ret_n);
 
-/* The first entry of the key and kind in the run; *ret_found tells. */
+/* A run is searched in three steps, each of which asks for the memory that the next one reads.
+ * Taken for all runs together, a search waits for memory about as long as for one run alone. */
+void index_run_expect(const struct index_run *run, const struct index_key *key);
+
+/* The first block that could have the key, by the fences. */
+size_t index_run_locate(const struct index_run *run, const struct index_key *key);
+
+/* The first entry of the key and kind in the run; *ret_found tells. `block` is where the key was
+ * located, `bits` are index_filter_bits(key). */
 int index_run_find(const struct index_run *run, struct db *db, const struct index_key *key,
-    enum index_kind kind, bool *ret_found, struct index_entry *ret_entry);
+    uint64_t bits, enum index_kind kind, size_t block, bool *ret_found,
+    struct index_entry *ret_entry);
 
 /* Reads the runs there are, and which blocks belong to none. */
 int index_load_runs(struct sqlite_index *index, struct db *db);

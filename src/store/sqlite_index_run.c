@@ -122,6 +122,9 @@ void index_run_done(struct index_run *run)
 
 /* ---- reading ---- */
 
+/* Bytes; it only matters for speed. */
+#define CACHE_LINE 64
+
 /* Binds and steps to the one row; the caller resets. SQLITE_DONE becomes SQLITE_CORRUPT. */
 static int read_row(
     struct db *db, enum sql sql, uint64_t run, size_t number, sqlite3_stmt **ret_statement)
@@ -151,11 +154,16 @@ int index_read_block(struct db *db, uint64_t run, size_t block,
     return *ret_n == 0 ? SQLITE_CORRUPT : SQLITE_OK;
 }
 
-/* How many fences are below `hi`. Keys are spread evenly, so the place is near where it would be if
- * they stood at even distances; from there the search goes out in doubling steps. */
+/* Keys are spread evenly, so a fence is near where it would be if they stood at even distances. */
+static size_t guess_fence(size_t n, uint64_t hi)
+{
+    return (size_t)((unsigned __int128)hi * n >> 64);
+}
+
+/* How many fences are below `hi`. From the guess the search goes out in doubling steps. */
 static size_t fences_below(const uint64_t *fences, size_t n, uint64_t hi)
 {
-    size_t guess = (size_t)((unsigned __int128)hi * n >> 64);
+    size_t guess = guess_fence(n, hi);
     size_t low = 0, high = n;
 
     ASSERT(guess < n); /* a run has a block */
@@ -189,21 +197,37 @@ static size_t fences_below(const uint64_t *fences, size_t n, uint64_t hi)
     return low;
 }
 
-int index_run_find(const struct index_run *run, struct db *db, const struct index_key *key,
-    enum index_kind kind, bool *ret_found, struct index_entry *ret_entry)
+void index_run_expect(const struct index_run *run, const struct index_key *key)
 {
-    struct index_entry entries[INDEX_BLOCK_ENTRIES];
-    size_t block = fences_below(run->fences, run->n_blocks, key->hi);
+    __builtin_prefetch(&run->fences[guess_fence(run->n_blocks, key->hi)]);
+}
 
-    *ret_found = false;
+size_t index_run_locate(const struct index_run *run, const struct index_key *key)
+{
+    size_t block = fences_below(run->fences, run->n_blocks, key->hi);
+    const struct index_summary *summary;
+
     if (block > 0)
         block--;
+    summary = &run->summaries[block];
+    for (size_t at = 0; at < sizeof(*summary); at += CACHE_LINE)
+        __builtin_prefetch((const char *)summary + at);
+    return block;
+}
+
+int index_run_find(const struct index_run *run, struct db *db, const struct index_key *key,
+    uint64_t bits, enum index_kind kind, size_t block, bool *ret_found,
+    struct index_entry *ret_entry)
+{
+    struct index_entry entries[INDEX_BLOCK_ENTRIES];
+
+    *ret_found = false;
     for (; block < run->n_blocks && run->fences[block] <= key->hi; block++) {
         const struct index_entry *entry;
         size_t n;
         int rc;
 
-        if (!index_summary_may_have(&run->summaries[block], key))
+        if (!index_summary_may_have(&run->summaries[block], bits))
             continue;
         rc = index_read_block(db, run->id, block, entries, &n);
         if (rc != SQLITE_OK)

@@ -19,7 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAN 4
+/* With more runs at a time an entry is written less often, and what a search costs grows little,
+ * for it waits for the memory of all runs at once. */
+#define FAN 8
 
 /* Blocks of garbage that cost about as much to delete as one costs to write. */
 #define GARBAGE_STEP 32

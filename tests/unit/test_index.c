@@ -161,12 +161,12 @@ START_TEST(test_a_summary_lets_few_strangers_pass)
     summary = index_summarise(entries, n);
     ck_assert_uint_eq(summary.first_hi, entries[0].key.hi);
     for (size_t i = 0; i < n; i++)
-        ck_assert(index_summary_may_have(&summary, &entries[i].key));
+        ck_assert(index_summary_may_have(&summary, index_filter_bits(&entries[i].key)));
     for (uint64_t i = 0; i < 100000; i++) {
         struct digest digest = digest_of(i + 5000);
         struct index_key key = index_key_of_id(&digest);
 
-        passed += index_summary_may_have(&summary, &key);
+        passed += index_summary_may_have(&summary, index_filter_bits(&key));
     }
     ck_assert_uint_lt(passed, 1500); /* 0.8 % are expected */
 
@@ -284,6 +284,9 @@ START_TEST(test_freezing_sorts_and_begins_anew)
         ck_assert_int_eq(index_entry_updated_at(index_frozen_find(&frozen, &key, INDEX_JOB)),
             newest_of(job, N_RECENT));
     }
+    for (uint64_t i = 0; i < N_RECENT / 3; i++)
+        add(&recent, i, i + 1);
+    check_recent(&recent, N_RECENT / 3);
     index_frozen_done(&frozen);
     index_recent_done(&recent);
 }
@@ -333,36 +336,39 @@ END_TEST
 
 /* ---- which runs are merged ---- */
 
-#define FLUSH (2 * (uint64_t)INDEX_FREEZE)
+/* As many entries as a flush writes. */
+#define F (2 * (uint64_t)INDEX_FREEZE)
+
+#define RUNS_MAX 16
 
 static const struct merge_row {
-    uint64_t entries[8]; /* of the runs, oldest first; 0 ends */
+    uint64_t entries[RUNS_MAX]; /* of the runs, oldest first; 0 ends */
     uint64_t pruned, forgotten;
     size_t want_first, want_n;
 } merge_rows[] = {
     {{0}, 0, 0, 0, 0},
-    {{FLUSH, FLUSH, FLUSH}, 0, 0, 0, 0},
-    {{FLUSH, FLUSH, FLUSH, FLUSH}, 0, 0, 0, 4},
-    {{4 * FLUSH, FLUSH, FLUSH, FLUSH}, 0, 0, 0, 0},
-    {{4 * FLUSH, FLUSH, 2, FLUSH, FLUSH}, 0, 0, 1, 4},
-    {{4 * FLUSH, 4 * FLUSH, 4 * FLUSH, 4 * FLUSH}, 0, 0, 0, 4},
-    {{4 * FLUSH, 4 * FLUSH, 4 * FLUSH, 4 * FLUSH, FLUSH, FLUSH, FLUSH, FLUSH}, 0, 0, 4, 4},
-    {{64 * FLUSH, 4 * FLUSH, 4 * FLUSH, 4 * FLUSH, FLUSH}, 0, 0, 0, 0},
-    {{64 * FLUSH, 4 * FLUSH, 4 * FLUSH, FLUSH, 4 * FLUSH, 4 * FLUSH, 2}, 0, 0, 1, 6},
+    {{F, F, F, F, F, F, F}, 0, 0, 0, 0},
+    {{F, F, F, F, F, F, F, F}, 0, 0, 0, 8},
+    {{8 * F, F, F, F, F, F, F, F}, 0, 0, 0, 0},
+    {{8 * F, F, 2, F, F, F, F, F, F}, 0, 0, 1, 8},
+    {{8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F}, 0, 0, 0, 8},
+    {{8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, F, F, F, F, F, F, F, F}, 0, 0, 8, 8},
+    {{512 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, F}, 0, 0, 0, 0},
+    {{512 * F, 8 * F, 8 * F, F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 2}, 0, 0, 1, 10},
     /* Runs are of seqs 1 to 1000, 1001 to 2000 and so on; half of the entries are ids. */
-    {{FLUSH, FLUSH}, 100, 0, 0, 0},
-    {{FLUSH, FLUSH}, 1000, 0, 0, 1},
-    {{4 * FLUSH, FLUSH}, 1000, 1000, 0, 1},
-    {{FLUSH, FLUSH}, 0, 1600, 0, 1},
+    {{F, F}, 100, 0, 0, 0},
+    {{F, F}, 1000, 0, 0, 1},
+    {{4 * F, F}, 1000, 1000, 0, 1},
+    {{F, F}, 0, 1600, 0, 1},
 };
 
 START_TEST(test_choose_merge)
 {
     const struct merge_row *row = &merge_rows[_i];
-    struct index_run runs[8] = {{0}};
+    struct index_run runs[RUNS_MAX] = {{0}};
     size_t n_runs = 0, got_n, got_first;
 
-    for (; n_runs < 8 && row->entries[n_runs] > 0; n_runs++)
+    for (; n_runs < RUNS_MAX && row->entries[n_runs] > 0; n_runs++)
         runs[n_runs] = (struct index_run){
             .n_entries = row->entries[n_runs],
             .n_ids = row->entries[n_runs] / 2,
