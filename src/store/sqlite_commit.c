@@ -116,12 +116,12 @@ static int answer_copy(
 }
 
 /* What a batch may take of the disk: the bodies, and for each a few pages of its own. */
-static uint64_t room_for(const struct store_batch *batch)
+static uint64_t room_for(const struct sqlite_store *store, const struct store_batch *batch)
 {
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < batch->n_appends; i++)
-        bytes += batch->appends[i]->delivery->body_length + 3 * 4096;
+        bytes += batch->appends[i]->delivery->body_length + 3 * store->wal.page_size;
     return bytes;
 }
 
@@ -132,7 +132,7 @@ static uint64_t room_for(const struct store_batch *batch)
 static int apply_appends(struct sqlite_store *store, struct store_batch *batch,
     struct sqlite_state *state, struct error *error)
 {
-    bool has_room = batch->n_appends == 0 || sqlite_has_room(store, room_for(batch), error);
+    bool has_room = batch->n_appends == 0 || sqlite_has_room(store, room_for(store, batch), error);
     int rc = SQLITE_OK;
 
     for (size_t i = 0; i < batch->n_appends && i < LOOK_AHEAD; i++)

@@ -20,17 +20,17 @@
 #include "store/sqlite_store.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-/* Frames are pages of 4 KiB. */
-#define FRAME_BYTES 4096
-#define IDLE_FRAMES 1024     /* 4 MiB: brought home as soon as nothing waits */
-#define LOAD_FRAMES 8192     /* 32 MiB: brought home between two batches */
-#define PATIENT_FRAMES 16384 /* 64 MiB: and readers are waited for */
-#define LIMIT_FRAMES 65536   /* 256 MiB: nothing more is accepted */
-#define SCANT_FRAMES 64      /* 256 KiB: less is not worth a sync, however small the disk */
+/* Lengths of the WAL, in bytes. */
+#define IDLE_BYTES (4u << 20)     /* brought home as soon as nothing waits */
+#define LOAD_BYTES (32u << 20)    /* brought home between two batches */
+#define PATIENT_BYTES (64u << 20) /* and readers are waited for */
+#define LIMIT_BYTES (256u << 20)  /* nothing more is accepted */
+#define SCANT_BYTES (256u << 10)  /* less is not worth a sync, however small the disk */
 
-/* Readers that did not leave are waited for again after so many more. */
-#define RETRY_FRAMES 2048
+/* Readers that did not leave are waited for again after so much more. */
+#define RETRY_BYTES (8u << 20)
 
 /* Nothing came for so long: whatever waits is brought home, for a quick start after a crash. */
 #define QUIET_USEC (USEC_PER_SEC / 2)
@@ -39,6 +39,11 @@
 #define RETRY_USEC USEC_PER_SEC
 
 /* ---- the WAL ---- */
+
+static uint64_t frames_of(const struct sqlite_store *store, uint64_t bytes)
+{
+    return bytes / store->wal.page_size;
+}
 
 static int on_wal(void *context, sqlite3 *handle, const char *schema, int frames)
 {
@@ -50,10 +55,17 @@ static int on_wal(void *context, sqlite3 *handle, const char *schema, int frames
     return SQLITE_OK;
 }
 
-void wal_watch(struct sqlite_store *store)
+int wal_watch(struct sqlite_store *store, struct error *error)
 {
+    char text[32];
+    int r = db_pragma(&store->db, "PRAGMA page_size", text, sizeof(text), error);
+
+    if (r < 0)
+        return r;
+    store->wal = (struct sqlite_wal){.page_size = (uint32_t)strtoul(text, NULL, 10)};
+    store->wal.patient_frames = frames_of(store, PATIENT_BYTES);
     sqlite3_wal_hook(store->db.handle, on_wal, store);
-    store->wal = (struct sqlite_wal){.patient_frames = PATIENT_FRAMES};
+    return 0;
 }
 
 /* *ret_complete: all is home, and with RESTART the next commit starts the WAL over. That readers or
@@ -110,32 +122,33 @@ static int checkpoint_patiently(struct sqlite_store *store)
         wal->frames = 0;
         wal->home = 0;
     }
-    wal->patient_frames = complete ? PATIENT_FRAMES : wal->frames + RETRY_FRAMES;
+    wal->patient_frames =
+        complete ? frames_of(store, PATIENT_BYTES) : wal->frames + frames_of(store, RETRY_BYTES);
     return rc;
 }
 
-/* How many frames may wait under load. */
-static uint64_t load_frames(const struct sqlite_disk *disk)
+/* How much may wait under load. */
+static uint64_t load_bytes(const struct sqlite_disk *disk)
 {
     uint64_t held = disk->reserve.held;
-    uint64_t frames = (held > 0 ? held / 4 * 3 : disk->free_bytes / 2) / FRAME_BYTES;
+    uint64_t bytes = held > 0 ? held / 4 * 3 : disk->free_bytes / 2;
 
-    if (frames > LOAD_FRAMES)
-        return LOAD_FRAMES;
-    return frames > SCANT_FRAMES ? frames : SCANT_FRAMES;
+    if (bytes > LOAD_BYTES)
+        return LOAD_BYTES;
+    return bytes > SCANT_BYTES ? bytes : SCANT_BYTES;
 }
 
 static int bring_some_home(struct sqlite_store *store, bool idle)
 {
     struct sqlite_wal *wal = &store->wal;
-    uint64_t waiting = wal->frames - wal->home;
+    uint64_t waiting = (wal->frames - wal->home) * wal->page_size;
     bool is_quiet = idle && clock_monotonic(store->clock) - wal->last_commit_usec >= QUIET_USEC;
-    uint64_t most = load_frames(&store->disk);
+    uint64_t most = load_bytes(&store->disk);
     bool complete;
 
-    if (wal->frames >= wal->patient_frames || wal->frames >= LIMIT_FRAMES)
+    if (wal->frames >= wal->patient_frames || wal_is_too_long(store))
         return checkpoint_patiently(store);
-    if (waiting >= (idle && most > IDLE_FRAMES ? IDLE_FRAMES : most) || (is_quiet && waiting > 0))
+    if (waiting >= (idle && most > IDLE_BYTES ? IDLE_BYTES : most) || (is_quiet && waiting > 0))
         return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE, &complete);
     return SQLITE_OK;
 }
@@ -179,5 +192,5 @@ enum store_result sqlite_maintain(struct store *base, bool idle, struct error *e
 
 bool wal_is_too_long(const struct sqlite_store *store)
 {
-    return store->wal.frames >= LIMIT_FRAMES;
+    return store->wal.frames >= frames_of(store, LIMIT_BYTES);
 }

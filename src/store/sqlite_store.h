@@ -53,6 +53,7 @@ struct sqlite_disk {
 
 /* What waits in the WAL to be brought home. */
 struct sqlite_wal {
+    uint32_t page_size;       /* bytes; of a frame without its head */
     uint64_t frames;          /* its length */
     uint64_t home;            /* of these are in the database already */
     uint64_t patient_frames;  /* from this length on readers are waited for */
@@ -133,7 +134,7 @@ enum store_result sqlite_maintain(struct store *store, bool idle, struct error *
 int wal_bring_home(struct sqlite_store *store, struct error *error);
 
 /* Starts counting frames. */
-void wal_watch(struct sqlite_store *store);
+int wal_watch(struct sqlite_store *store, struct error *error);
 
 /* Whether readers kept so much from coming home that nothing more may be taken. */
 bool wal_is_too_long(const struct sqlite_store *store);

@@ -217,8 +217,10 @@ static void disorder(const char *table)
     int fd;
 
     open_bare(&db);
-    snprintf(sql, sizeof(sql), "SELECT rootpage FROM sqlite_schema WHERE name = '%s'", table);
-    at = (off_t)(number_of(&db, sql) - 1) * 4096 + 8;
+    snprintf(sql, sizeof(sql),
+        "SELECT (rootpage - 1) * page_size FROM sqlite_schema, pragma_page_size WHERE name = '%s'",
+        table);
+    at = (off_t)number_of(&db, sql) + 8;
     db_close(&db, true);
     fd = open(rig.path, O_RDWR | O_CLOEXEC);
     ck_assert_int_eq(pread(fd, cells, sizeof(cells), at), sizeof(cells));

@@ -407,7 +407,7 @@ START_TEST(test_a_small_reserve_keeps_the_wal_short)
         n_home += wal->home == wal->frames;
     }
     ck_assert_int_eq(n_home, 3);
-    ck_assert_uint_le(most, MIB / 4096);
+    ck_assert_uint_le(most, MIB / wal->page_size);
     rig_stop();
 }
 END_TEST
