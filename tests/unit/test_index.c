@@ -7,7 +7,10 @@
 
 #include "util/hash.h"
 
+#include "failing_malloc.h"
+
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +295,32 @@ START_TEST(test_freezing_sorts_and_begins_anew)
 }
 END_TEST
 
+START_TEST(test_freezing_without_memory_changes_nothing)
+{
+    struct index_recent recent;
+    struct index_frozen frozen;
+    long live;
+
+    if (!failing_malloc_works())
+        return;
+    ck_assert_int_eq(index_recent_init(&recent, 2 * N_RECENT), 0);
+    for (uint64_t i = 0; i < N_RECENT; i++)
+        add(&recent, i, i + 1);
+    live = failing_malloc_live;
+    for (unsigned int n = 1; n <= 2; n++) {
+        failing_malloc_in = n;
+        ck_assert_int_eq(index_recent_freeze(&recent, &frozen), -ENOMEM);
+        failing_malloc_in = 0;
+        ck_assert_int_eq(failing_malloc_live, live);
+        check_recent(&recent, N_RECENT);
+    }
+    ck_assert_int_eq(index_recent_freeze(&recent, &frozen), 0);
+    ck_assert_uint_eq(frozen.n, 2 * N_RECENT);
+    index_frozen_done(&frozen);
+    index_recent_done(&recent);
+}
+END_TEST
+
 /* An id and a job can have the same key, and slots of others lie between. */
 START_TEST(test_an_id_and_a_job_of_one_key_are_told_apart)
 {
@@ -396,6 +425,7 @@ int main(void)
     tcase_add_test(core, test_a_summary_lets_few_strangers_pass);
     tcase_add_test(core, test_what_is_taken_back_was_never_there);
     tcase_add_test(core, test_freezing_sorts_and_begins_anew);
+    tcase_add_test(errors, test_freezing_without_memory_changes_nothing);
     tcase_add_test(core, test_an_id_and_a_job_of_one_key_are_told_apart);
     tcase_add_loop_test(
         core, test_choose_merge, 0, (int)(sizeof(merge_rows) / sizeof(merge_rows[0])));
