@@ -139,7 +139,11 @@ static int set_up_loop(struct daemon *daemon, struct error *error)
 /* ---- start ---- */
 
 /* Signals for the loop are blocked in every thread; a closed connection or pipe is an error code,
- * never a signal. Hooks get clean ones. */
+ * never a signal. Hooks get clean ones.
+ *
+ * So is SIGCHLD, which nobody wants, for a hook's end is told by its descriptor: unblocked in one
+ * thread, it would wake that one for each hook. Ignored, as a parent may have left it, it would
+ * have the kernel reap hooks before they are asked how they ended. */
 static void set_up_process(void)
 {
     sigset_t signals;
@@ -148,8 +152,10 @@ static void set_up_process(void)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
     umask(0027);
     job_init_library();
 }

@@ -124,6 +124,23 @@ def test_process_is_clean(conf, daemon):
     assert (conf.folder / "cmdline").read_bytes().split(b"\0")[3:] == [b"a b", b"*", b"", b""]
 
 
+def test_signals_that_the_parent_ignored(conf, daemon):
+    """As under nohup, or a supervisor that does not care for its children: the daemon learns how
+    hooks end all the same, and they do not inherit it."""
+    daemon.wrapper += ["env", "--ignore-signal=CHLD,HUP,QUIT,USR1"]
+    script = (f"while read -r line; do echo \"$line\"; done </proc/$$/status "
+              f">{conf.folder}/status; exit 65")
+    conf.exec_sink("clean", ["/bin/sh", "-c", script])
+    daemon.start()
+    daemon.accept()
+    attempts = "SELECT result FROM attempts"
+    wait_until(lambda: query(conf.store["path"], attempts), "the attempt to be recorded")
+    assert query(conf.store["path"], attempts) == [("exit 65",)]
+    status = dict(line.split(":\t", 1) for line in
+                  (conf.folder / "status").read_text().splitlines() if ":\t" in line)
+    assert int(status["SigIgn"], 16) == 0 and int(status["SigBlk"], 16) == 0
+
+
 def test_order_within_a_job_and_parallel_across_jobs(conf, daemon):
     """Two jobs with three notifications each. The first of each job is held while the others
     arrive: both must have started, and nothing else of either job."""
