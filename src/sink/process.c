@@ -23,23 +23,6 @@
 #define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3; implies MFD_ALLOW_SEALING */
 #endif
 
-#define FIRST_FREE_FD 3
-
-/* A daemon started with stdin or stdout closed gets their numbers for its own descriptors; dup2
- * would then write one over the other in the child. */
-static int move_above_stdio(int fd)
-{
-    int moved;
-
-    if (fd < 0 || fd >= FIRST_FREE_FD)
-        return fd;
-    moved = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-    if (moved < 0)
-        moved = -errno;
-    close(fd);
-    return moved;
-}
-
 static int create_memfd(void)
 {
     int fd;
@@ -48,7 +31,7 @@ static int create_memfd(void)
     fd = memfd_create("sasha-callback", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL)
         fd = memfd_create("sasha-callback", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return fd < 0 ? -errno : move_above_stdio(fd);
+    return fd < 0 ? -errno : fd;
 }
 
 /* Leaves the offset, which the child shares, at the start. */
@@ -93,9 +76,7 @@ static int make_output(int *ret_read_fd, int *ret_write_fd)
     if (pipe2(fds, O_CLOEXEC) < 0)
         return -errno;
     read_fd = fds[0];
-    write_fd = move_above_stdio(fds[1]);
-    if (write_fd < 0)
-        return write_fd;
+    write_fd = fds[1];
     /* Our end only: the hook's writes block as usual. It had no flags. */
     if (fcntl(read_fd, F_SETFL, O_NONBLOCK) < 0)
         return -errno;

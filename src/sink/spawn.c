@@ -22,16 +22,23 @@
  *   tests' preload library);
  * - it writes nothing but start.error, which the parent reads once the child is out of its memory.
  *
- * The child's copies of descriptors, signal actions, mask and working directory are its own.
+ * The child's signal actions, mask and working directory are its own. So are its descriptors in the
+ * end, but to copy all of the daemon's, one for each connection among them, only to close them, may
+ * cost more than all the rest. So it begins with the daemon's own table (CLONE_FILES), and its
+ * first step is to leave it: CLOSE_RANGE_UNSHARE copies what is below the range to be closed. What
+ * the program is to get must be there, so each spawner holds two low numbers for it, its slots.
  */
 
 #include "util/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -68,9 +75,14 @@ struct kernel_action {
 static const struct kernel_action default_action;
 static const sigset_t no_signals;
 
+enum { SLOT_INPUT, SLOT_OUTPUT, SLOTS };
+
 struct spawner {
     char *memory; /* of the stack and the page below */
     size_t size;
+    int idle_fd;                /* what the slots hold between two starts; means nothing */
+    int slots[SLOTS];           /* above 2 */
+    unsigned int end;           /* above the slots */
     unsigned char reset[_NSIG]; /* signals whose action is not the default */
     size_t n_reset;
 };
@@ -93,22 +105,49 @@ static void find_actions(struct spawner *spawner)
     }
 }
 
-int spawner_new(struct spawner **ret_spawner)
+static int make_stack(struct spawner *spawner)
 {
-    CLEANUP(spawner_free) struct spawner *spawner = calloc(1, sizeof(*spawner));
     size_t guard = (size_t)sysconf(_SC_PAGESIZE);
-    void *memory;
-
-    if (!spawner)
-        return -ENOMEM;
-    memory = mmap(NULL, guard + STACK_SIZE, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, guard + STACK_SIZE, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
     if (memory == MAP_FAILED)
         return -errno;
     spawner->memory = memory;
     spawner->size = guard + STACK_SIZE;
-    if (mprotect(memory, guard, PROT_NONE) < 0)
+    return mprotect(memory, guard, PROT_NONE) < 0 ? -errno : 0;
+}
+
+static int make_slots(struct spawner *spawner)
+{
+    spawner->idle_fd = eventfd(0, EFD_CLOEXEC);
+    if (spawner->idle_fd < 0)
         return -errno;
+    for (size_t i = 0; i < SLOTS; i++) {
+        int fd = fcntl(spawner->idle_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+        if (fd < 0)
+            return -errno;
+        spawner->slots[i] = fd;
+        if ((unsigned int)fd >= spawner->end)
+            spawner->end = (unsigned int)fd + 1;
+    }
+    return 0;
+}
+
+int spawner_new(struct spawner **ret_spawner)
+{
+    CLEANUP(spawner_free) struct spawner *spawner = malloc(sizeof(*spawner));
+    int r;
+
+    if (!spawner)
+        return -ENOMEM;
+    *spawner = (struct spawner){.idle_fd = -1, .slots = {-1, -1}};
+    r = make_stack(spawner);
+    if (r == 0)
+        r = make_slots(spawner);
+    if (r < 0)
+        return r;
     find_actions(spawner);
     *ret_spawner = TAKE(spawner);
     return 0;
@@ -118,6 +157,9 @@ void spawner_free(struct spawner *spawner)
 {
     if (!spawner)
         return;
+    closep(&spawner->idle_fd);
+    for (size_t i = 0; i < SLOTS; i++)
+        closep(&spawner->slots[i]);
     if (spawner->memory)
         munmap(spawner->memory, spawner->size);
     free(spawner);
@@ -133,11 +175,14 @@ UNINSTRUMENTED static bool reset_signals(const struct spawner *spawner)
     return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, SIGNALS_SIZE) == 0;
 }
 
-UNINSTRUMENTED static bool set_descriptors(const struct spawn_program *program)
+UNINSTRUMENTED static bool set_descriptors(const struct spawner *spawner)
 {
-    return syscall(SYS_dup3, program->input_fd, STDIN_FILENO, 0) >= 0 &&
-           syscall(SYS_dup3, program->output_fd, STDOUT_FILENO, 0) >= 0 &&
-           syscall(SYS_dup3, program->output_fd, STDERR_FILENO, 0) >= 0 &&
+    const int *slots = spawner->slots;
+
+    return syscall(SYS_close_range, spawner->end, ~0U, CLOSE_RANGE_UNSHARE) == 0 &&
+           syscall(SYS_dup3, slots[SLOT_INPUT], STDIN_FILENO, 0) >= 0 &&
+           syscall(SYS_dup3, slots[SLOT_OUTPUT], STDOUT_FILENO, 0) >= 0 &&
+           syscall(SYS_dup3, slots[SLOT_OUTPUT], STDERR_FILENO, 0) >= 0 &&
            syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0) == 0;
 }
 
@@ -146,8 +191,8 @@ UNINSTRUMENTED static int run_child(void *context)
     struct start *start = context;
     const struct spawn_program *program = start->program;
 
-    if (syscall(SYS_setsid) >= 0 && set_descriptors(program) && syscall(SYS_chdir, "/") == 0 &&
-        reset_signals(start->spawner))
+    if (syscall(SYS_setsid) >= 0 && set_descriptors(start->spawner) &&
+        syscall(SYS_chdir, "/") == 0 && reset_signals(start->spawner))
         syscall(SYS_execve, program->argv[0], program->argv, program->env);
     start->error = errno;
     return 127; /* nobody sees it */
@@ -163,23 +208,45 @@ static void wait_for_end(int pidfd)
         ;
 }
 
+/* Returns 0 or -errno. */
+static int fill_slots(const struct spawner *spawner, int input_fd, int output_fd)
+{
+    if (dup3(input_fd, spawner->slots[SLOT_INPUT], O_CLOEXEC) < 0 ||
+        dup3(output_fd, spawner->slots[SLOT_OUTPUT], O_CLOEXEC) < 0)
+        return -errno;
+    return 0;
+}
+
+/* With every signal blocked. Returns 0 or -errno. */
+static int start_child(
+    const struct spawner *spawner, struct start *start, pid_t *ret_pid, int *ret_pidfd)
+{
+    sigset_t all, before;
+    int code;
+
+    memset(&all, 0xff, sizeof(all)); /* sigfillset leaves out the C library's own */
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNALS_SIZE);
+    *ret_pid = clone(run_child, spawner->memory + spawner->size,
+        CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, start, ret_pidfd);
+    code = errno;
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNALS_SIZE);
+    return *ret_pid < 0 ? -code : 0;
+}
+
 int spawner_start(
     struct spawner *spawner, const struct spawn_program *program, pid_t *ret_pid, int *ret_pidfd)
 {
     struct start start = {.spawner = spawner, .program = program};
     CLEANUP(close) int pidfd = -1;
-    sigset_t all, before;
-    pid_t pid;
-    int code;
+    pid_t pid = 0;
+    int r;
 
-    memset(&all, 0xff, sizeof(all)); /* sigfillset leaves out the C library's own */
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNALS_SIZE);
-    pid = clone(run_child, spawner->memory + spawner->size,
-        CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &start, &pidfd);
-    code = errno;
-    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNALS_SIZE);
-    if (pid < 0)
-        return -code;
+    r = fill_slots(spawner, program->input_fd, program->output_fd);
+    if (r == 0)
+        r = start_child(spawner, &start, &pid, &pidfd);
+    (void)fill_slots(spawner, spawner->idle_fd, spawner->idle_fd); /* or the pipe would not end */
+    if (r < 0)
+        return r;
     if (start.error != 0) {
         wait_for_end(pidfd);
         return -start.error;

@@ -17,7 +17,7 @@ struct spawner;
 struct spawn_program {
     const char *const *argv; /* argv[0] is an absolute path; there is no shell */
     char *const *env;        /* exactly this */
-    int input_fd;            /* becomes 0. Both are above 2 */
+    int input_fd;            /* becomes 0 */
     int output_fd;           /* becomes 1 and 2 */
 };
 

@@ -75,18 +75,25 @@ static int finish(struct child *child)
     return info.si_status;
 }
 
+/* The same, after reading all that it prints. */
+static int finish_reading(struct child *child, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t n;
+
+    while ((n = read(child->output_fd, text + length, size - 1 - length)) > 0)
+        length += (size_t)n;
+    text[length] = '\0';
+    return finish(child);
+}
+
 /* What the program prints, in a static buffer; the child is left in *ret_child. */
 static const char *output_of(const char *const *argv, struct child *ret_child)
 {
     static char text[8192];
-    size_t length = 0;
-    ssize_t n;
 
     ck_assert_int_eq(start(spawner, argv, ret_child), 0);
-    while ((n = read(ret_child->output_fd, text + length, sizeof(text) - 1 - length)) > 0)
-        length += (size_t)n;
-    text[length] = '\0';
-    ck_assert_int_eq(finish(ret_child), 0);
+    ck_assert_int_eq(finish_reading(ret_child, text, sizeof(text)), 0);
     return text;
 }
 
@@ -161,14 +168,51 @@ START_TEST(mask_of_the_parent_is_kept)
 }
 END_TEST
 
+/* Of those that are not close-on-exec, one is below what the spawner holds, one above. */
 START_TEST(descriptors_are_three)
 {
     static const char *const argv[] = {"/bin/ls", "/proc/self/fd", NULL};
     struct child child;
+    size_t before;
+    int low = dup(0);
 
-    ck_assert_int_ge(dup2(0, 200), 0);                         /* one without CLOEXEC */
+    setup_again();
+    ck_assert_int_ge(dup2(0, 200), 0);
+    before = count_descriptors();
     ck_assert_str_eq(output_of(argv, &child), "0\n1\n2\n3\n"); /* ls has the folder open */
-    ck_assert_int_ge(fcntl(200, F_GETFD), 0);
+    ck_assert_int_eq(fcntl(low, F_GETFD), 0);
+    ck_assert_int_eq(fcntl(200, F_GETFD), 0);
+    ck_assert_uint_eq(count_descriptors(), before);
+}
+END_TEST
+
+/* Numbers that a daemon whose own are closed gives to what is meant for the child. */
+START_TEST(low_descriptors_do_no_harm)
+{
+    static const char *const argv[] = {"/bin/sh", "-c", "cat; echo out; echo err >&2", NULL};
+    int saved[3], fds[2], r;
+    char text[64] = "";
+    struct child child;
+
+    for (int fd = 0; fd < 3; fd++) {
+        saved[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+        close(fd);
+    }
+    r = pipe2(fds, O_CLOEXEC);
+    if (r == 0)
+        r = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
+    if (r == 2) /* swapped: the input is 2, the output 1 */
+        r = spawner_start(spawner,
+            &(struct spawn_program){
+                .argv = argv, .env = environ, .input_fd = 2, .output_fd = fds[1]},
+            &child.pid, &child.pidfd);
+    close(1);
+    child.output_fd = fcntl(fds[0], F_DUPFD_CLOEXEC, 100);
+    for (int fd = 0; fd < 3; fd++)
+        dup2(saved[fd], fd);
+    ck_assert_int_eq(r, 0);
+    ck_assert_int_eq(finish_reading(&child, text, sizeof(text)), 0);
+    ck_assert_ptr_nonnull(strstr(text, "out\nerr\n"));
 }
 END_TEST
 
@@ -408,6 +452,7 @@ int main(void)
     tcase_add_test(core, signals_are_clean);
     tcase_add_test(core, mask_of_the_parent_is_kept);
     tcase_add_test(core, descriptors_are_three);
+    tcase_add_test(core, low_descriptors_do_no_harm);
     tcase_add_test(core, output_is_joined);
     tcase_add_test(core, session_is_its_own);
     tcase_add_test(core, environment_and_directory_are_given);
