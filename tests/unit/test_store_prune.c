@@ -92,6 +92,62 @@ START_TEST(test_everything_may_go_and_seqs_go_on)
 }
 END_TEST
 
+/* How often the file says it, be it in a row or where one was. */
+static size_t count_in_file(const char *text)
+{
+    const size_t length = strlen(text);
+    FILE *file = fopen(rig.path, "re");
+    struct stat status;
+    size_t n = 0;
+    char *all;
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fstat(fileno(file), &status), 0);
+    all = malloc((size_t)status.st_size);
+    ck_assert_ptr_nonnull(all);
+    ck_assert_uint_eq(fread(all, 1, (size_t)status.st_size, file), (size_t)status.st_size);
+    (void)fclose(file);
+    for (const char *at = all, *end = all + status.st_size;
+         (at = memmem(at, (size_t)(end - at), text, length)) != NULL; at += length)
+        n++;
+    free(all);
+    return n;
+}
+
+START_TEST(test_bodies_are_gone_from_the_file)
+{
+    char body[2000];
+    struct store_append append;
+    char id[16];
+
+    rig_start(RIG_SQLITE);
+    rig_set_active(NULL);
+    memset(body, 'x', sizeof(body));
+    memcpy(body + 1000, "MARK", 4);
+    for (int i = 0; i < 200; i++) {
+        struct delivery delivery;
+
+        snprintf(id, sizeof(id), "id-%d", i);
+        delivery = rig_delivery(id);
+        delivery.body = (const unsigned char *)body;
+        delivery.body_length = sizeof(body);
+        RIG_OK(rig_append(&delivery, &append));
+    }
+    rig_close();
+    ck_assert_uint_ge(count_in_file("MARK"), 200);
+    rig_open();
+    rig_set_active(NULL);
+    pass_retention();
+    rig_advance(2 * USEC_PER_MIN);
+    prune(&keep_30d);
+    ck_assert_uint_eq(stats().deliveries, 0);
+    rig_close();
+    ck_assert_uint_eq(count_in_file("MARK"), 0);
+    rig_open();
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_nothing_before_the_sinks_are_named)
 {
     rig_start((enum rig_backend)_i);
@@ -654,6 +710,7 @@ int main(void)
     tcase_set_timeout(limits, 60);
     tcase_add_loop_test(core, test_kept_until_their_time_is_over, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_everything_may_go_and_seqs_go_on, 0, RIG_N_BACKENDS);
+    tcase_add_test(core, test_bodies_are_gone_from_the_file);
     tcase_add_loop_test(core, test_a_straggler_that_is_asked_for_again, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_a_retention_made_longer, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_another_sink_in_its_place, 0, RIG_N_BACKENDS);
