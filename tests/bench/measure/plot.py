@@ -15,8 +15,8 @@ INK, FAINT, OURS, OTHERS = "#1a1a1a", "#8a8a8a", "#2f6f9f", "#b9b9b9"
 COLOURS = {"aim": "#2e7d4f", "met": "#7aa329", "NOT MET": "#b3402e"}
 
 #: Rows that are not the daemon: what it stands on, and what it is compared with.
-NOT_OURS = {"floor", "verify", "peer", "peer-exec", "spawn", "peer-mark",
-            "peer-mark-wait"}
+NOT_OURS = {"floor", "verify", "peer", "peer-exec", "floor-256", "verify-256", "peer-256",
+            "spawn", "peer-mark", "peer-mark-wait"}
 
 #: Rows at fixed rates have nothing to show here.
 FIXED = {"latency-1000", "latency-5000", "hook-start"}
@@ -84,6 +84,7 @@ def _place(verdict: Verdict, value: float) -> float:
 
 
 def _bars(page: Page, verdicts: Sequence[Verdict]) -> None:
+    verdicts = [verdict for verdict in verdicts if verdict.bar.least is not None]
     if not verdicts:
         return
     page.heading("Bars", "as times “at least” (thick line); aim: thin line; longer is better")

@@ -11,6 +11,8 @@ from .servers import Daemon, Floor, Peer, Server, Verify, answer_of
 Sample = Dict[str, float]
 
 CONNECTIONS = 64
+
+#: With so many no server waits for the load: all but the callbacks of one commit are under way.
 MANY_CONNECTIONS = 256
 
 #: The number, in a file of its own, of the request that is spoilt, and of the one that is not.
@@ -79,24 +81,19 @@ def _of_daemon(daemon: Daemon, answers: float) -> Sample:
     return sample
 
 
-def floor(context: Context) -> Sample:
+def floor(context: Context, connections: int = CONNECTIONS) -> Sample:
     with context.state("floor") as folder:
-        return measure(context, Floor(folder, context.program("floor")))
+        return measure(context, Floor(folder, context.program("floor")), connections)
 
 
-def verify(context: Context) -> Sample:
+def verify(context: Context, connections: int = CONNECTIONS) -> Sample:
     with context.state("verify") as folder:
-        return measure(context, Verify(folder, context.program("verify")))
+        return measure(context, Verify(folder, context.program("verify")), connections)
 
 
-def durable(context: Context) -> Sample:
+def durable(context: Context, connections: int = CONNECTIONS) -> Sample:
     with context.state("durable") as folder:
-        return measure(context, Daemon(folder, context.daemon))
-
-
-def durable_256(context: Context) -> Sample:
-    with context.state("durable") as folder:
-        return measure(context, Daemon(folder, context.daemon), MANY_CONNECTIONS)
+        return measure(context, Daemon(folder, context.daemon), connections)
 
 
 def durable_file(context: Context) -> Sample:
@@ -105,9 +102,9 @@ def durable_file(context: Context) -> Sample:
         return measure(context, Daemon(folder, context.daemon, sink))
 
 
-def peer(context: Context) -> Sample:
+def peer(context: Context, connections: int = CONNECTIONS) -> Sample:
     with context.state("peer") as folder:
-        return measure(context, Peer(folder))
+        return measure(context, Peer(folder), connections)
 
 
 def peer_exec(context: Context) -> Sample:
@@ -115,12 +112,19 @@ def peer_exec(context: Context) -> Sample:
         return measure(context, Peer(folder, "/bin/true"))
 
 
+def _with_many(row: Callable[..., Sample]) -> Callable[[Context], Sample]:
+    return lambda context: row(context, MANY_CONNECTIONS)
+
+
 ROWS: Dict[str, Callable[[Context], Sample]] = {
     "floor": floor,
     "verify": verify,
     "durable": durable,
     "durable-file": durable_file,
-    "durable-256": durable_256,
     "peer": peer,
     "peer-exec": peer_exec,
+    "floor-256": _with_many(floor),
+    "verify-256": _with_many(verify),
+    "durable-256": _with_many(durable),
+    "peer-256": _with_many(peer),
 }

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Dict, List, Optional
 
-from .bars import Round, Verdict
+from .bars import Bar, Round, Verdict
 
 #: The columns of the first table: key of a sample, heading, format.
 COLUMNS = [
@@ -63,13 +63,17 @@ def show(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}".strip() if value < 100 else f"{value:.0f} {unit}".strip()
 
 
+def _mark(bar: Bar, value: Optional[float]) -> str:
+    sign = "" if bar.more_is_better else "≤ "
+    return "" if value is None else f"{sign}{value:g} {bar.unit}".strip()
+
+
 def table_of_bars(verdicts: List[Verdict]) -> str:
     lines = [["bar", "at least", "aim", "measured", "lowest–highest", "by CPU", ""]]
     for verdict in verdicts:
         bar, by_cpu = verdict.bar, verdict.figures_by_cpu
-        sign = "" if bar.more_is_better else "≤ "
-        lines.append([bar.what, f"{sign}{bar.least:g} {bar.unit}".strip(),
-                      f"{sign}{bar.aim:g} {bar.unit}".strip(), show(verdict.median, bar.unit),
+        lines.append([bar.what, _mark(bar, bar.least), _mark(bar, bar.aim),
+                      show(verdict.median, bar.unit),
                       f"{min(verdict.figures):.2f}–{max(verdict.figures):.2f}",
                       f"{median(by_cpu):.2f}" if by_cpu else "", verdict.word])
     return "\n".join(_align(lines))
