@@ -27,8 +27,8 @@ def judge(what: str, *rounds: bars.Round) -> bars.Verdict:
 
 
 def rates(durable: float, verify: float) -> bars.Round:
-    return {"durable": {"rate": durable, "cpu_usec": 20.0},
-            "verify": {"rate": verify, "cpu_usec": 15.0}}
+    return {"durable-256": {"rate": durable, "cpu_usec": 20.0},
+            "verify-256": {"rate": verify, "cpu_usec": 15.0}}
 
 
 @pytest.mark.parametrize("durable, want", [(64.0, "NOT MET"), (65.0, "met"), (80.0, "aim")])
@@ -43,10 +43,17 @@ def test_a_latency_must_stay_below_its_bar(usec, want):
 
 def test_the_median_counts_over_rounds_that_have_both():
     verdict = judge("durable ÷ verify", rates(10.0, 100.0), rates(70.0, 100.0), rates(75.0, 100.0),
-                    {"durable": {"rate": 1.0, "cpu_usec": 1.0}})
+                    {"durable-256": {"rate": 1.0, "cpu_usec": 1.0}})
     assert verdict.figures == [0.1, 0.7, 0.75]
     assert verdict.word == "met"
     assert verdict.figures_by_cpu == [0.75, 0.75, 0.75]
+
+
+def test_a_ratio_beside_a_bar_is_not_judged():
+    few = {name: {"rate": rate, "cpu_usec": 20.0} for name, rate in
+           [("durable", 10.0), ("verify", 100.0)]}
+    verdict = judge("durable ÷ verify, 64 connections", few)
+    assert (verdict.figures, verdict.word) == ([0.1], "")
 
 
 def test_the_peer_is_compared_with_in_both_of_its_ways():
