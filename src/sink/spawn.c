@@ -222,15 +222,22 @@ static int start_child(
     const struct spawner *spawner, struct start *start, pid_t *ret_pid, int *ret_pidfd)
 {
     sigset_t all, before;
-    int code;
+    int code, pidfd;
+    pid_t pid;
 
     memset(&all, 0xff, sizeof(all)); /* sigfillset leaves out the C library's own */
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNALS_SIZE);
-    *ret_pid = clone(run_child, spawner->memory + spawner->size,
-        CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, start, ret_pidfd);
+    pid = clone(run_child, spawner->memory + spawner->size,
+        CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, start, &pidfd);
     code = errno;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNALS_SIZE);
-    return *ret_pid < 0 ? -code : 0;
+    /* What pidfd is then means nothing: where a cgroup has its full number of tasks, the kernel has
+     * written a number and given it back, and another thread may have it by now. */
+    if (pid < 0)
+        return -code;
+    *ret_pid = pid;
+    *ret_pidfd = pidfd;
+    return 0;
 }
 
 int spawner_start(

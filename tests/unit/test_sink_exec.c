@@ -13,8 +13,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* Makes the next start of a child fail with this errno. */
+/* Makes the next start of a child fail with this errno, and as the kernel does it when a cgroup has
+ * its full number of tasks: a descriptor was written by then, and has been given back. By now it is
+ * somebody else's. */
 static int spawn_error;
+static int descriptor_of_others = -1;
 
 /* Under ThreadSanitizer it is called by its other name (spawn.c). */
 __attribute__((alias("clone"), leaf, nothrow)) int __clone(
@@ -26,14 +29,15 @@ int clone(int (*run)(void *), void *stack, int flags, void *context, ...)
     va_list arguments;
     int *pidfd;
 
+    va_start(arguments, context);
+    pidfd = va_arg(arguments, int *);
+    va_end(arguments);
     if (spawn_error) {
+        *pidfd = descriptor_of_others;
         errno = spawn_error;
         spawn_error = 0;
         return -1;
     }
-    va_start(arguments, context);
-    pidfd = va_arg(arguments, int *);
-    va_end(arguments);
     *(void **)&real = dlsym(RTLD_NEXT, "__clone");
     return real(run, stack, flags, context, pidfd);
 }
@@ -551,10 +555,12 @@ START_TEST(shortage_defers)
 {
     make_exec(hook("#!/bin/sh\nexit 0\n"), USEC_PER_SEC, USEC_PER_SEC);
     spawn_error = shortages[_i];
+    descriptor_of_others = fcntl(0, F_DUPFD_CLOEXEC, 100);
     fixture_deliver(fixture, fixture_add(fixture, make_delivery(1)));
     ck_assert_int_eq(fixture->results[0], SINK_DEFERRED);
     ck_assert_msg(
         strncmp(fixture->items[0].result, "start: ", 7) == 0, "%s", fixture->items[0].result);
+    ck_assert_msg(fcntl(descriptor_of_others, F_GETFD) >= 0, "somebody else's was closed");
 }
 END_TEST
 

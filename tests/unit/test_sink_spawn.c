@@ -5,9 +5,13 @@
 #include "sink/spawn.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -427,6 +431,39 @@ START_TEST(want_of_descriptors_is_told)
 }
 END_TEST
 
+/* What a container does whose list of system calls is older than the call. */
+static void refuse_close_range(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = ARRAY_SIZE(filter), .filter = filter};
+
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* A child that cannot leave the daemon's table of descriptors must leave it as it is. */
+START_TEST(descriptors_of_the_parent_stay)
+{
+    static const char *const argv[] = {"/bin/true", NULL};
+    struct stat before[3], after;
+
+    for (int fd = 0; fd < 3; fd++)
+        ck_assert_int_eq(fstat(fd, &before[fd]), 0);
+    refuse_close_range();
+    check_failure(argv, -EPERM);
+    for (int fd = 0; fd < 3; fd++) {
+        ck_assert_int_eq(fstat(fd, &after), 0);
+        ck_assert_uint_eq(after.st_dev, before[fd].st_dev);
+        ck_assert_uint_eq(after.st_ino, before[fd].st_ino);
+    }
+}
+END_TEST
+
 START_TEST(nothing_is_freed)
 {
     spawner_free(NULL);
@@ -465,6 +502,7 @@ int main(void)
     tcase_add_test(errors, file_that_is_no_program_is_told);
     tcase_add_test(errors, arguments_that_are_too_long_are_told);
     tcase_add_test(errors, want_of_descriptors_is_told);
+    tcase_add_test(errors, descriptors_of_the_parent_stay);
     tcase_add_test(errors, nothing_is_freed);
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
