@@ -199,9 +199,10 @@ void wiring_done(struct wiring *wiring)
 size_t wiring_count_descriptors(const struct config *config)
 {
     /* A hook takes its output pipe, its stdin and its pidfd, and for a moment their other ends; a
-     * sink takes its loop, timers, mailbox, store reader and what it writes to; a worker its two
-     * loops and two mailboxes. The base holds the listening sockets, the store, refused connections
-     * that linger, and the sockets of the log. The admin's listeners say themselves. */
+     * sink takes its loop, timers, mailbox, store reader and what it writes to or starts hooks
+     * with; a worker its two loops and two mailboxes. The base holds the listening sockets, the
+     * store, refused connections that linger, and the sockets of the log. The admin's listeners say
+     * themselves. */
     size_t n = config->server.max_connections + 256 + 4 * (size_t)config->server.workers +
                ADMIN_DESCRIPTORS * config->admin.listen.n;
 

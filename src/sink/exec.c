@@ -107,7 +107,7 @@ static int exec_start(struct sink *sink, const struct sink_host *host, struct er
     int r = spawner_new(&group->spawner);
 
     if (r < 0)
-        return error_errno(error, -r, "stack of a child");
+        return error_errno(error, -r, "cannot prepare to start hooks");
     group->host = *host;
     return 0;
 }

@@ -333,8 +333,8 @@ static int run_spawn(struct run *run, char *const *env)
     if (r < 0)
         return r;
     r = run_watch(run);
-    if (r <
-        0) { /* It cannot be watched, so it must not go on. A hook copes with being run again. */
+    if (r < 0) {
+        /* It cannot be watched, so it must not go on. A hook copes with being run again. */
         process_signal_group(&run->process, SIGKILL);
         process_reap(&run->process);
     }
