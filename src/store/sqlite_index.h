@@ -71,7 +71,7 @@ struct sqlite_index {
     uint64_t next_run;
 
     struct index_job *flush; /* frozen becomes a run */
-    struct index_job *merge; /* runs become one */
+    struct index_job *merge; /* runs become one; the uppermost of a stack */
     struct index_garbage *garbage;
     size_t n_garbage;
     size_t garbage_next; /* of the last one, as the open transaction left it; 0: it did nothing */

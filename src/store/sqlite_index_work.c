@@ -9,6 +9,10 @@
  * size that a flush makes. When FAN of a level have come together, they become one, along with the
  * smaller ones among and behind them. So an entry is written once a level, and there are at most
  * FAN - 1 runs a level. A run a fourth of which does not count any more is written anew by itself.
+ *
+ * A merge of large runs goes on while thousands of small ones come. So those behind its runs are
+ * merged meanwhile, and first: merges stand in a stack, each of younger runs than the one below it,
+ * and the uppermost is worked on.
  */
 
 #include "store/sqlite_index.h"
@@ -38,7 +42,10 @@ struct cursor {
 struct index_job {
     struct index_builder builder;
     bool is_finished; /* by the open transaction */
-    size_t first_run; /* of a merge: the place of the first in the index */
+    /* Of a merge: the place of the first run in the index, and the merge that waits for this one.
+     * Its runs are before these, so that their places stay as they are. */
+    size_t first_run;
+    struct index_job *below;
     size_t n_cursors;
     struct cursor cursors[];
 };
@@ -127,11 +134,21 @@ static void job_free(struct index_job *job)
 }
 
 /* Gives a job up: what it wrote is garbage. */
-static void job_give_up(struct sqlite_index *index, struct index_job **job)
+static void job_give_up(struct sqlite_index *index, struct index_job *job)
 {
-    if (*job)
-        index_add_garbage(index, (*job)->builder.run.id, (*job)->builder.run.n_blocks);
-    job_free(TAKE(*job));
+    if (job)
+        index_add_garbage(index, job->builder.run.id, job->builder.run.n_blocks);
+    job_free(job);
+}
+
+/* Takes the uppermost merge off; NULL: there is none. */
+static struct index_job *pop_merge(struct sqlite_index *index)
+{
+    struct index_job *job = index->merge;
+
+    if (job)
+        index->merge = job->below;
+    return job;
 }
 
 static int begin_flush(struct sqlite_index *index)
@@ -153,6 +170,7 @@ static int begin_merge(struct sqlite_index *index, size_t first, size_t n)
     if (!job)
         return SQLITE_NOMEM;
     job->first_run = first;
+    job->below = index->merge;
     for (size_t i = 0; i < n; i++) {
         struct cursor *cursor = &job->cursors[i];
 
@@ -313,22 +331,29 @@ enum work {
     WORK_NONE,
 };
 
+/* Begins a merge of runs behind those that are being merged, if there is one to be made. Without
+ * memory for it another transaction tries again. */
+static bool begin_next_merge(struct sqlite_index *index, const struct sqlite_state *state)
+{
+    const struct index_job *below = index->merge;
+    size_t behind = below ? below->first_run + below->n_cursors : 0;
+    size_t n;
+    size_t first = index_choose_merge(&index->runs[behind], index->n_runs - behind,
+        state->pruned_through, state->forgotten_through, &n);
+
+    return n > 0 && begin_merge(index, behind + first, n) == SQLITE_OK;
+}
+
 static enum work choose_work(struct sqlite_index *index, const struct sqlite_state *state)
 {
-    size_t first, n;
+    const bool is_merged = index->merge && index->merge->is_finished;
 
     if (index->frozen.entries && !(index->flush && index->flush->is_finished) &&
         index->n_runs < INDEX_RUNS_MAX)
         return WORK_FLUSH;
-    if (index->merge && !index->merge->is_finished)
+    /* After one that this transaction finished the next one waits for its commit. */
+    if (!is_merged && (begin_next_merge(index, state) || index->merge))
         return WORK_MERGE;
-    if (!index->merge) {
-        first = index_choose_merge(
-            index->runs, index->n_runs, state->pruned_through, state->forgotten_through, &n);
-        /* Without memory for it another transaction tries again. */
-        if (n > 0 && begin_merge(index, first, n) == SQLITE_OK)
-            return WORK_MERGE;
-    }
     return has_garbage(index) ? WORK_GARBAGE : WORK_NONE;
 }
 
@@ -384,7 +409,7 @@ static void flush_committed(struct sqlite_index *index)
 /* The new run takes the place of those it was made of, and is none when nothing is left. */
 static void merge_committed(struct sqlite_index *index)
 {
-    struct index_job *job = index->merge;
+    struct index_job *job = pop_merge(index);
     struct index_run *run = &job->builder.run;
     struct index_run *place = &index->runs[job->first_run];
     size_t n_new = run->n_blocks > 0 ? 1 : 0;
@@ -400,7 +425,7 @@ static void merge_committed(struct sqlite_index *index)
         *place = *run;
         *run = (struct index_run){0};
     }
-    job_free(TAKE(index->merge));
+    job_free(job);
 }
 
 void index_jobs_committed(struct sqlite_index *index)
@@ -415,12 +440,14 @@ void index_jobs_committed(struct sqlite_index *index)
 void index_jobs_rolled_back(struct sqlite_index *index)
 {
     index->garbage_next = 0;
-    job_give_up(index, &index->flush);
-    job_give_up(index, &index->merge);
+    job_give_up(index, TAKE(index->flush));
+    while (index->merge)
+        job_give_up(index, pop_merge(index));
 }
 
 void index_jobs_free(struct sqlite_index *index)
 {
     job_free(TAKE(index->flush));
-    job_free(TAKE(index->merge));
+    while (index->merge)
+        job_free(pop_merge(index));
 }

@@ -12,6 +12,7 @@
 #include "fault_vfs.h"
 #include "index_rig.h"
 
+#include <endian.h>
 #include <inttypes.h>
 
 #define N_JOBS 1000
@@ -197,6 +198,92 @@ START_TEST(test_a_batch_larger_than_memory_keeps)
     ck_assert_int_eq(index_flush(&ix, database(), &state), SQLITE_OK);
     ck_assert_int_eq(add_batch(5 * INDEX_FREEZE, true), SQLITE_OK);
     want_all();
+    stop();
+}
+END_TEST
+
+/* Entries of a run of the third size, and how many such runs there are at once. */
+#define LARGE (64 * (uint64_t)INDEX_FREEZE)
+#define N_LARGE 8
+
+/* Delivery number i, from 0, of a large run: as it comes in the order of digests. */
+static struct delivery delivery_of_large(uint64_t run, uint64_t i)
+{
+    const uint64_t words[] = {htobe64(i * (UINT64_MAX / LARGE)), htobe64(run)};
+    struct delivery delivery = {.body_digest = digest_of(i)};
+
+    memcpy(delivery.id_digest.bytes, words, sizeof(words));
+    return delivery;
+}
+
+static void write_large(uint64_t run)
+{
+    struct index_builder builder;
+    int rc = SQLITE_OK;
+
+    index_builder_init(&builder, run + 1);
+    for (uint64_t i = 0; rc == SQLITE_OK && i < LARGE; i++) {
+        struct delivery delivery = delivery_of_large(run, i);
+        struct index_entry entry = index_entry_of_id(&delivery, run * LARGE + i + 1);
+
+        rc = index_builder_add(&builder, database(), &entry);
+    }
+    ck_assert_int_eq(rc, SQLITE_OK);
+    ck_assert_int_eq(index_builder_finish(&builder, database()), SQLITE_OK);
+    index_run_done(&builder.run);
+}
+
+static void want_large(void)
+{
+    for (uint64_t number = 0; number < N_LARGE * LARGE; number += 2999) {
+        struct delivery delivery = delivery_of_large(number / LARGE, number % LARGE);
+        struct index_found found;
+        bool is_new = true;
+
+        ck_assert_int_eq(
+            index_find_id(&ix, database(), &state, &delivery, &is_new, &found), SQLITE_OK);
+        ck_assert(!is_new);
+        ck_assert_uint_eq(found.seq, number + 1);
+    }
+    for (uint64_t number = N_LARGE * LARGE + 1; number <= state.head; number += 37)
+        want_known(number);
+    want_newest();
+}
+
+/* While large runs become one, those that come are merged as well: there are never so many that a
+ * commit would have to wait for the end of it. */
+START_TEST(test_a_long_merge_does_not_pile_up_runs)
+{
+    bool is_disturbed = false; /* by a failure or a restart: all merges begin anew */
+
+    start();
+    index_close(&ix);
+    ck_assert_int_eq(db_exec(database(), "BEGIN"), SQLITE_OK);
+    for (uint64_t run = 0; run < N_LARGE; run++)
+        write_large(run);
+    ck_assert_int_eq(db_exec(database(), "COMMIT"), SQLITE_OK);
+    state.head = state.indexed_through = N_LARGE * LARGE;
+    open_index();
+    ck_assert_uint_eq(ix.n_runs, N_LARGE);
+    while (ix.runs[0].n_entries == LARGE) {
+        ck_assert_int_eq(add_batch(BATCH, true), SQLITE_OK);
+        ck_assert_uint_lt(ix.n_runs, N_LARGE + 12);
+        if (is_disturbed || state.head < N_LARGE * LARGE + 10 * INDEX_FREEZE)
+            continue;
+        is_disturbed = true;
+        ck_assert_ptr_nonnull(ix.merge);
+        if (_i == 1)
+            ck_assert_int_eq(add_batch(17, false), SQLITE_OK);
+        if (_i == 2) {
+            index_close(&ix);
+            state.head = state.indexed_through;
+            open_index();
+        }
+    }
+    ck_assert_uint_gt(state.head, N_LARGE * LARGE + 16 * INDEX_FREEZE); /* it took long */
+    want_large();
+    want_tidy();
+    want_large();
     stop();
 }
 END_TEST
@@ -506,15 +593,17 @@ int main(void)
 {
     Suite *suite = suite_create("store_index");
     TCase *core = tcase_create("core"), *limits = tcase_create("limits");
-    TCase *errors = tcase_create("errors");
+    TCase *errors = tcase_create("errors"), *large = tcase_create("large");
     SRunner *runner;
     int failed;
 
     tcase_set_timeout(core, 120);
     tcase_set_timeout(limits, 60);
     tcase_set_timeout(errors, 120);
+    tcase_set_timeout(large, 120);
     tcase_add_test(core, test_all_is_found_at_every_size);
     tcase_add_test(core, test_runs_survive_a_restart_at_any_moment);
+    tcase_add_loop_test(large, test_a_long_merge_does_not_pile_up_runs, 0, 3);
     tcase_add_test(core, test_what_is_forgotten_is_new_and_its_room_comes_back);
     tcase_add_test(core, test_an_id_that_comes_again_after_it_was_forgotten_is_known);
     tcase_add_test(core, test_what_is_forgotten_before_it_is_written_makes_no_run);
@@ -531,6 +620,7 @@ int main(void)
     suite_add_tcase(suite, core);
     suite_add_tcase(suite, limits);
     suite_add_tcase(suite, errors);
+    suite_add_tcase(suite, large);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
