@@ -7,8 +7,8 @@
  *
  * It goes in two parts. While the store is open all but a small rest is given back. The rest is for
  * a start on a disk that is still full: SQLite cannot open a database in WAL mode without 32 KiB
- * for its -shm file (and as much again for each 16 MiB of WAL), which are freed by every end and
- * needed by every start.
+ * for its -shm file (and as much again for each 4,096 pages of WAL), which are freed by every end
+ * and needed by every start.
  *
  * The file must have blocks, not only a size: fallocate, or written zeros where the file system
  * cannot. On one that compresses or copies on write it may hold less than it says; then the floor

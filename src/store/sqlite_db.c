@@ -41,12 +41,10 @@ int db_open(struct db *db, const char *path, int flags, int cache_kib, struct er
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 
     /* wal_autocheckpoint: only store_maintain checkpoints, on the one writing connection.
-     * secure_delete: what is deleted within a page is overwritten; a page that is freed is not
-     * written once more for that (as Debian's SQLite would), or the index's blocks would be written
-     * twice. */
+     * secure_delete: what is deleted is overwritten, for it may be a body or what a hook said. */
     snprintf(pragmas, sizeof(pragmas),
         "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -%d; PRAGMA mmap_size = 0;"
-        "PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; "
+        "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; "
         "PRAGMA foreign_keys = OFF;",
         cache_kib);
     return db_errno(db, db_exec(db, pragmas), error, "set up the database connection");

@@ -301,16 +301,26 @@ static int delete_rows(struct db *db, enum sql sql, uint64_t run, size_t first, 
         DB_VALUES(DB_INT(index_row_number(run, first)), DB_INT(index_row_number(run, last))));
 }
 
+/* Whether pages that are freed are written once more, with zeros. Those of the index hold hashes
+ * only, and are not. Should the pragma fail, for want of memory, the next step sets it right. */
+static void overwrite_freed_pages(struct db *db, bool on)
+{
+    (void)db_exec(db, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST");
+}
+
 static int step_garbage(struct sqlite_index *index, struct db *db)
 {
     const struct index_garbage *garbage = &index->garbage[index->n_garbage - 1];
     size_t first = index->garbage_next > 0 ? index->garbage_next : garbage->next;
     size_t last = first + GARBAGE_STEP - 1;
-    int rc = delete_rows(db, SQL_INDEX_BLOCK_DELETE, garbage->run, first, last);
+    int rc;
 
+    overwrite_freed_pages(db, false);
+    rc = delete_rows(db, SQL_INDEX_BLOCK_DELETE, garbage->run, first, last);
     if (rc == SQLITE_OK)
         rc = delete_rows(db, SQL_INDEX_SUMMARIES_DELETE, garbage->run, first / INDEX_SUMMARIES,
             last / INDEX_SUMMARIES);
+    overwrite_freed_pages(db, true);
     index->garbage_next = last + 1;
     return rc;
 }

@@ -288,13 +288,6 @@ static int prune_step(struct sqlite_store *store, const struct store_retention *
     return rc;
 }
 
-/* While bodies are deleted, freed pages are overwritten as well. Should the pragma fail, which
- * takes want of memory, only that is not done. */
-static void overwrite_freed_pages(struct db *db, bool on)
-{
-    (void)db_exec(db, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST");
-}
-
 enum store_result sqlite_prune(struct store *base, const struct store_retention *retention,
     bool *ret_more, struct error *error)
 {
@@ -314,10 +307,8 @@ enum store_result sqlite_prune(struct store *base, const struct store_retention 
     state = store->now;
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_BEGIN, DB_NO_VALUES);
-    overwrite_freed_pages(db, true);
     if (rc == SQLITE_OK)
         rc = prune_step(store, retention, &state, &more);
-    overwrite_freed_pages(db, false);
     if (rc == SQLITE_OK)
         rc = db_run(db, SQL_COMMIT, DB_NO_VALUES);
     (void)room_ran_out(store, rc); /* the next round will do better */

@@ -148,6 +148,32 @@ START_TEST(test_bodies_are_gone_from_the_file)
 }
 END_TEST
 
+/* What goes without pruning: of a delivery's attempts the newest are kept. */
+START_TEST(test_outputs_are_gone_from_the_file)
+{
+    char output[9000];
+    struct store_attempt attempt = {
+        .result = "exit 1", .output = output, .output_length = sizeof(output)};
+    struct store_outcome outcome = {.seq = 1, .state = STORE_STATE_PENDING, .attempt = &attempt};
+    struct store_settle settle = {.frontier = 1, .outcomes = &outcome, .n_outcomes = 1};
+
+    rig_start(RIG_SQLITE);
+    settle.sink = rig_register("sink").id;
+    rig_append_many(1);
+    memset(output, 'x', sizeof(output));
+    for (unsigned int i = 1; i <= STORE_ATTEMPTS_PER_DELIVERY + 1; i++) {
+        snprintf(output + 5000, sizeof(output) - 5000, "MARK-%03u", i);
+        attempt.number = i;
+        RIG_OK(rig_settle(&settle));
+    }
+    rig_close();
+    ck_assert_uint_eq(count_in_file("MARK-001"), 0);
+    ck_assert_uint_eq(count_in_file("MARK-002"), 1);
+    rig_open();
+    rig_stop();
+}
+END_TEST
+
 START_TEST(test_nothing_before_the_sinks_are_named)
 {
     rig_start((enum rig_backend)_i);
@@ -711,6 +737,7 @@ int main(void)
     tcase_add_loop_test(core, test_kept_until_their_time_is_over, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_everything_may_go_and_seqs_go_on, 0, RIG_N_BACKENDS);
     tcase_add_test(core, test_bodies_are_gone_from_the_file);
+    tcase_add_test(core, test_outputs_are_gone_from_the_file);
     tcase_add_loop_test(core, test_a_straggler_that_is_asked_for_again, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_a_retention_made_longer, 0, RIG_N_BACKENDS);
     tcase_add_loop_test(core, test_another_sink_in_its_place, 0, RIG_N_BACKENDS);
