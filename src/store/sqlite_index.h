@@ -38,6 +38,7 @@ struct sqlite_state;
 #endif
 
 #define INDEX_RUN_SHIFT 24
+#define INDEX_RUN_ENTRIES_MAX ((uint64_t)INDEX_BLOCK_ENTRIES << INDEX_RUN_SHIFT)
 
 /* Runs there may be; the merging keeps them far below. */
 #define INDEX_RUNS_MAX 64
@@ -77,8 +78,7 @@ struct sqlite_index {
     size_t garbage_next; /* of the last one, as the open transaction left it; 0: it did nothing */
 };
 
-/* The number of a block's row. A run's rows lie in one piece; it may have 1.6 thousand million
- * entries. */
+/* The number of a block's row. A run's rows lie in one piece; it may have INDEX_RUN_ENTRIES_MAX. */
 static inline uint64_t index_row_number(uint64_t run, size_t number)
 {
     return run << INDEX_RUN_SHIFT | number;

@@ -84,6 +84,17 @@ static bool is_worn(
     return gone > 0 && gone >= run->n_entries / 4;
 }
 
+/* How many of the runs, the oldest first, have room in one. */
+static size_t count_fitting(const struct index_run *runs, size_t n_runs)
+{
+    uint64_t n_entries = 0;
+    size_t n = 0;
+
+    while (n < n_runs && n_entries + runs[n].n_entries <= INDEX_RUN_ENTRIES_MAX)
+        n_entries += runs[n++].n_entries;
+    return n;
+}
+
 size_t index_choose_merge(const struct index_run *runs, size_t n_runs, uint64_t pruned_through,
     uint64_t forgotten_through, size_t *ret_n)
 {
@@ -92,14 +103,15 @@ size_t index_choose_merge(const struct index_run *runs, size_t n_runs, uint64_t 
     for (size_t i = 0; i < n_runs; i++)
         top = level_of(runs[i].n_entries) > top ? level_of(runs[i].n_entries) : top;
     for (unsigned int level = 0; level <= top; level++) {
-        size_t first = n_runs, n_of_level = 0;
+        size_t first = n_runs, n_of_level = 0, n_fitting;
 
         while (first > 0 && level_of(runs[first - 1].n_entries) <= level) {
             first--;
             n_of_level += level_of(runs[first].n_entries) == level;
         }
-        if (n_of_level >= FAN) {
-            *ret_n = n_runs - first;
+        n_fitting = count_fitting(&runs[first], n_runs - first);
+        if (n_of_level >= FAN && n_fitting > 1) {
+            *ret_n = n_fitting;
             return first;
         }
     }

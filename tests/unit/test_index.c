@@ -384,6 +384,10 @@ static const struct merge_row {
     {{8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, F, F, F, F, F, F, F, F}, 0, 0, 8, 8},
     {{512 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, F}, 0, 0, 0, 0},
     {{512 * F, 8 * F, 8 * F, F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 8 * F, 2}, 0, 0, 1, 10},
+    /* What would not fit into a run stays. */
+    {{7000 * F, 7000 * F, 7000 * F, 7000 * F, 7000 * F, 7000 * F, 7000 * F, 7000 * F}, 0, 0, 0, 7},
+    {{30000 * F, 30000 * F, 30000 * F, 30000 * F, 30000 * F, 30000 * F, 30000 * F, 30000 * F}, 0, 0,
+        0, 0},
     /* Runs are of seqs 1 to 1000, 1001 to 2000 and so on; half of the entries are ids. */
     {{F, F}, 100, 0, 0, 0},
     {{F, F}, 1000, 0, 0, 1},
