@@ -18,8 +18,8 @@
 
 /* Measured on two cores, with connections that ask as fast as they are answered: 64 of them, bodies
  * of 140 bytes, cost a fifth less CPU on one worker than on two, and 256 a sixth; both were
- * answered at a higher rate. 32 of them, bodies of 200 KiB, were answered 2.6 instead of 4.0
- * thousand times a second. Jobs are small. */
+ * answered at the same rate or a higher one. 32 of them, bodies of 200 KiB, were answered 2.6
+ * instead of 4.0 thousand times a second. Jobs are small. */
 #define SPREAD_SHARE 256
 
 struct worker;
