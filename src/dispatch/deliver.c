@@ -160,6 +160,8 @@ static void pause_sink(struct runner *runner, const char *why)
     struct log_rest rest;
     uint64_t left_out;
 
+    if (now < runner->pause_until)
+        return; /* it was under way when the pause began, and says the same */
     runner->pauses++;
     runner->pause_until = now + backoff_base(PAUSE_FIRST_USEC, PAUSE_MAX_USEC, runner->pauses);
     if (runner->cancelled ||

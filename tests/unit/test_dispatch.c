@@ -208,6 +208,28 @@ START_TEST(test_deferral_burns_no_attempt)
 }
 END_TEST
 
+static enum sink_result defer_first_four(struct fake *fake, const struct sink_item *item)
+{
+    return fake->n_records <= 4 ? SINK_DEFERRED : SINK_DELIVERED;
+}
+
+/* Four that are under way when the sink cannot try make one pause: 250 ms, and not 2 s. */
+START_TEST(test_deferrals_at_a_time_are_one_pause)
+{
+    a->mode = FAKE_LATER;
+    a->delay_usec = 100 * MSEC;
+    a->decide = defer_first_four;
+    sinks[0].concurrency = 4;
+    rig_start(sinks, 1);
+    send_round(4, 1);
+    RIG_WAIT(fake_seen(a) == 4);
+    int64_t begun = clock_monotonic(clock_system());
+    RIG_WAIT(rig_state(a).delivered == 4);
+    ck_assert_int_lt(clock_monotonic(clock_system()) - begun, 2000 * MSEC);
+    ck_assert_uint_eq(fake_seen(a), 8);
+}
+END_TEST
+
 START_TEST(test_hanging_sink_holds_up_no_other)
 {
     sem_t gate;
@@ -339,6 +361,7 @@ int main(void)
     tcase_add_test(errors, test_failing_job_holds_up_itself_only);
     tcase_add_test(errors, test_what_waits_does_not_fill_the_window);
     tcase_add_test(errors, test_deferral_burns_no_attempt);
+    tcase_add_test(errors, test_deferrals_at_a_time_are_one_pause);
     tcase_add_test(errors, test_hanging_sink_holds_up_no_other);
     tcase_add_test(errors, test_breaker);
     suite_add_tcase(suite, core);
