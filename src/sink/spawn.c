@@ -213,7 +213,7 @@ static int fill_slots(const struct spawner *spawner, int input_fd, int output_fd
 {
     if (dup3(input_fd, spawner->slots[SLOT_INPUT], O_CLOEXEC) < 0 ||
         dup3(output_fd, spawner->slots[SLOT_OUTPUT], O_CLOEXEC) < 0)
-        return -errno;
+        return errno == EBADF ? -EMFILE : -errno; /* the limit was lowered below the slots */
     return 0;
 }
 

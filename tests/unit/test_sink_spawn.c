@@ -431,6 +431,31 @@ START_TEST(want_of_descriptors_is_told)
 }
 END_TEST
 
+/* An operator may lower the limit of a daemon that runs (prlimit). */
+START_TEST(limit_below_the_slots_is_told)
+{
+    static const char *const argv[] = {"/bin/true", NULL};
+    int low[20];
+    struct rlimit limit;
+    struct child child;
+
+    teardown();
+    for (size_t i = 0; i < ARRAY_SIZE(low); i++)
+        low[i] = dup(0);
+    setup();
+    for (size_t i = 0; i < ARRAY_SIZE(low); i++)
+        close(low[i]);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = (rlim_t)low[ARRAY_SIZE(low) - 1]; /* the slots lie above */
+    setrlimit(RLIMIT_NOFILE, &limit);
+    ck_assert_int_eq(start(spawner, argv, &child), -EMFILE);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    ck_assert_int_eq(start(spawner, argv, &child), 0);
+    ck_assert_int_eq(finish(&child), 0);
+}
+END_TEST
+
 /* What a container does whose list of system calls is older than the call. */
 static void refuse_close_range(void)
 {
@@ -502,6 +527,7 @@ int main(void)
     tcase_add_test(errors, file_that_is_no_program_is_told);
     tcase_add_test(errors, arguments_that_are_too_long_are_told);
     tcase_add_test(errors, want_of_descriptors_is_told);
+    tcase_add_test(errors, limit_below_the_slots_is_told);
     tcase_add_test(errors, descriptors_of_the_parent_stay);
     tcase_add_test(errors, nothing_is_freed);
     suite_add_tcase(suite, core);
