@@ -4,6 +4,7 @@
 
 #include "daemon/wiring.h"
 
+#include "sink/starter.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
@@ -196,17 +197,25 @@ void wiring_done(struct wiring *wiring)
     *wiring = (struct wiring)WIRING_INIT;
 }
 
+/* A sink takes its loop, timers, mailboxes, store reader and what it writes to; an exec sink three
+ * for each thread that starts hooks, and each of these its output pipe, its stdin, its pidfd and,
+ * until it runs, their other ends. */
+static size_t count_descriptors_of_sink(const struct config_sink *sink)
+{
+    size_t n = 24 + 6 * (size_t)sink->concurrency;
+
+    return strcmp(sink->type, "exec") == 0 ? n + (size_t)3 * STARTER_THREADS_MAX : n;
+}
+
 size_t wiring_count_descriptors(const struct config *config)
 {
-    /* A hook takes its output pipe, its stdin and its pidfd, and for a moment their other ends; a
-     * sink takes its loop, timers, mailbox, store reader and what it writes to or starts hooks
-     * with; a worker its two loops and two mailboxes. The base holds the listening sockets, the
+    /* A worker takes its two loops and two mailboxes. The base holds the listening sockets, the
      * store, refused connections that linger, and the sockets of the log. The admin's listeners say
      * themselves. */
     size_t n = config->server.max_connections + 256 + 4 * (size_t)config->server.workers +
                ADMIN_DESCRIPTORS * config->admin.listen.n;
 
     for (size_t i = 0; i < config->n_sinks; i++)
-        n += 24 + 6 * (size_t)config->sinks[i].concurrency;
+        n += count_descriptors_of_sink(&config->sinks[i]);
     return n;
 }

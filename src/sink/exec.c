@@ -4,8 +4,8 @@
  * The exec sink: one run of the operator's program for each delivery.
  *
  * What a hook may rely on is docs/man/sasha-callback-hook.7; how a run goes is run.c; how it gets
- * its descriptors is process.c; how its child is started is spawn.c; its environment is
- * environment.c.
+ * its descriptors is process.c; how its child is started is spawn.c, and on which thread starter.c;
+ * its environment is environment.c.
  *
  * A machine that has no process, memory or descriptor to spare is no failure of the delivery: it
  * comes back as deferred, and no attempt is counted. A program that cannot be run at all is a
@@ -15,7 +15,6 @@
 #include "sink/environment.h"
 #include "sink/item.h"
 #include "sink/run.h"
-#include "sink/spawn.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
@@ -71,23 +70,16 @@ static enum sink_result make_environment(const struct exec_sink *sink, const str
 
 static void exec_deliver_one(struct exec_sink *sink, struct sink_item *item)
 {
-    CLEANUP(free) char **env = NULL;
     const struct sink_host *host = &sink->group.host;
     int64_t begun_usec = item_begin(item, host);
+    char **env = NULL;
     const char *why = "";
-    enum sink_result result;
-    int r;
+    enum sink_result result = make_environment(sink, item, &env, &why);
 
-    result = make_environment(sink, item, &env, &why);
-    if (result != SINK_DELIVERED) {
+    if (result == SINK_DELIVERED)
+        run_start(&sink->group, item, begun_usec, env);
+    else
         item_end(item, host, begun_usec, result, "body: %s", why);
-        return;
-    }
-    r = run_start(&sink->group, item, begun_usec, env);
-    if (r < 0) {
-        result = item_judge_error(-r);
-        item_end(item, host, begun_usec, result, "start: %s", strerrordesc_np(-r));
-    }
 }
 
 static void exec_deliver(struct sink *sink, struct sink_item **items, size_t n)
@@ -104,12 +96,9 @@ static void exec_cancel(struct sink *sink)
 static int exec_start(struct sink *sink, const struct sink_host *host, struct error *error)
 {
     struct run_group *group = &exec_sink(sink)->group;
-    int r = spawner_new(&group->spawner);
 
-    if (r < 0)
-        return error_errno(error, -r, "cannot prepare to start hooks");
     group->host = *host;
-    return 0;
+    return run_group_open(group, error);
 }
 
 static void free_texts(char **texts)
@@ -144,8 +133,7 @@ static void exec_destroy(struct sink *base)
     if (!base)
         return;
     sink = exec_sink(base);
-    ASSERT(!sink->group.runs);
-    spawner_free(sink->group.spawner);
+    run_group_close(&sink->group);
     free_texts(sink->argv);
     free_texts(sink->user_env);
     free(sink);

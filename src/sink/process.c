@@ -1,7 +1,8 @@
 #include "sink/process.h"
 
 /*
- * Running hooks. See process.h for the contract; how a child is started is spawn.c.
+ * What hooks are given, and what becomes of them. See process.h for the contract; how a child is
+ * started is spawn.c.
  *
  * stdin is a sealed memfd, not a pipe. The body is small, bounded and known beforehand, so there is
  * nothing to pump: a hook that never reads, reads slowly, or closes stdin costs no descriptor, no
@@ -86,35 +87,35 @@ static int make_output(int *ret_read_fd, int *ret_write_fd)
     return 0;
 }
 
-int process_spawn(struct spawner *spawner, const char *const *argv, char *const *env,
-    const void *input, size_t input_length, struct process *ret_process)
+int process_prepare(const void *input, size_t input_length, struct process *ret_process)
 {
-    CLEANUP(close) int input_fd = -1;
-    CLEANUP(close) int write_fd = -1;
     struct process process = PROCESS_INIT;
     int r;
 
-    r = make_input(input, input_length, &input_fd);
-    if (r < 0)
-        return r;
-    r = make_output(&process.output_fd, &write_fd);
-    if (r < 0)
-        return r;
-
-    r = spawner_start(spawner,
-        &(struct spawn_program){
-            .argv = argv,
-            .env = env,
-            .input_fd = input_fd,
-            .output_fd = write_fd,
-        },
-        &process.pid, &process.pidfd);
+    r = make_input(input, input_length, &process.child_input);
+    if (r == 0)
+        r = make_output(&process.output_fd, &process.child_output);
     if (r < 0) {
         process_close(&process);
         return r;
     }
     *ret_process = process;
     return 0;
+}
+
+static void close_childs(struct process *process)
+{
+    closep(&process->child_input);
+    closep(&process->child_output);
+    process->child_input = -1;
+    process->child_output = -1;
+}
+
+void process_started(struct process *process, pid_t pid, int pidfd)
+{
+    close_childs(process);
+    process->pid = pid;
+    process->pidfd = pidfd;
 }
 
 static bool wait_now(const struct process *process, int options, siginfo_t *ret_info)
@@ -171,6 +172,7 @@ void process_signal_group(const struct process *process, int signal)
 
 void process_close(struct process *process)
 {
+    close_childs(process);
     closep(&process->pidfd);
     closep(&process->output_fd);
     *process = (struct process)PROCESS_INIT;

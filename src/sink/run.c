@@ -7,6 +7,9 @@
  * A run goes through these states; each
  * way out ends in run_finish, which hands the item back.
  *
+ *   STARTING ──cannot be started──▶ finished
+ *      │ started
+ *      ▼
  *   WORKING ──leader exits──▶ LINGERING ──output ends, or 1 s──▶ finished
  *      │ time limit, or cancel: TERM to the group
  *      ▼
@@ -25,7 +28,8 @@
  *   done its work.
  * - SIGKILL does not reach a process that hangs in the kernel (a dead NFS server). Such a run keeps
  *   its slot, because a second run for the same job beside it would break the order; only a
- *   cancelled one is given up, so that the daemon can stop.
+ *   cancelled one is given up, so that the daemon can stop. One that hangs before it could be
+ *   executed is not: its process still has our memory.
  * - Output is read in slices of 64 KiB at a lower priority than everything else in the loop; a hook
  *   that prints gigabytes slows down itself. Only what is in the pipe when the leader has exited is
  *   read at once.
@@ -34,6 +38,7 @@
 #include "sink/item.h"
 #include "sink/output.h"
 #include "sink/process.h"
+#include "sink/starter.h"
 #include "util/cleanup.h"
 
 #include <errno.h>
@@ -54,6 +59,7 @@
 #define PRIORITY_OUTPUT (SD_EVENT_PRIORITY_NORMAL + 10)
 
 enum run_state {
+    RUN_STARTING, /* the starter has it */
     RUN_WORKING,
     RUN_ENDING, /* TERM was sent */
     RUN_KILLED,
@@ -72,9 +78,11 @@ struct run {
     enum sink_result result; /* from ENDING and LINGERING on */
     char text[64];
 
+    struct start start;
+    char **env; /* NULL from the end of the start on */
     struct process process;
     struct output output;
-    sd_event_source *exit_source;   /* NULL once the leader has exited */
+    sd_event_source *exit_source;   /* NULL until it was started, and once the leader has exited */
     sd_event_source *output_source; /* NULL once the output has ended */
     sd_event_source *timer;
 };
@@ -87,6 +95,7 @@ static void run_free(struct run *run)
     sd_event_source_disable_unref(run->output_source);
     sd_event_source_disable_unref(run->timer);
     process_close(&run->process);
+    free(run->env);
     free(run);
 }
 
@@ -218,6 +227,8 @@ static int on_exit_of_leader(sd_event_source *source, int fd, uint32_t events, v
     struct process_exit ended;
 
     switch (run->state) {
+    case RUN_STARTING:
+        break;
     case RUN_WORKING:
         if (!process_reap_if_exited(&run->process, &ended))
             return 0;
@@ -266,6 +277,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
     int64_t timeout_usec = run->group->timeout_usec;
 
     switch (run->state) {
+    case RUN_STARTING:
+        break;
     case RUN_WORKING:
         if (timeout_usec % USEC_PER_SEC == 0)
             run_set_result(
@@ -296,77 +309,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
     return 0;
 }
 
-static int run_watch(struct run *run)
-{
-    sd_event *event = run->group->host.event;
-    int r;
-
-    r = sd_event_add_io(
-        event, &run->exit_source, run->process.pidfd, EPOLLIN, on_exit_of_leader, run);
-    if (r < 0)
-        return r;
-    r = sd_event_add_io(
-        event, &run->output_source, run->process.output_fd, EPOLLIN, on_output, run);
-    if (r < 0)
-        return r;
-    sd_event_source_set_priority(run->exit_source, PRIORITY_EXIT);
-    sd_event_source_set_priority(run->output_source, PRIORITY_OUTPUT);
-    run_set_timer(run, run->group->timeout_usec);
-    return 0;
-}
-
-/* Everything that can fail without having started the hook comes before the spawn. */
-static int run_spawn(struct run *run, char *const *env)
-{
-    const struct delivery *delivery = run->item->delivery;
-    int r;
-
-    r = sd_event_add_time_relative(run->group->host.event, &run->timer, CLOCK_MONOTONIC, 0,
-        TIMER_ACCURACY_USEC, on_timer, run);
-    if (r < 0)
-        return r;
-    sd_event_source_set_enabled(run->timer, SD_EVENT_OFF);
-    sd_event_source_set_priority(run->timer, PRIORITY_TIMER);
-
-    r = process_spawn(run->group->spawner, run->group->argv, env, delivery->body,
-        delivery->body_length, &run->process);
-    if (r < 0)
-        return r;
-    r = run_watch(run);
-    if (r < 0) {
-        /* It cannot be watched, so it must not go on. A hook copes with being run again. */
-        process_signal_group(&run->process, SIGKILL);
-        process_reap(&run->process);
-    }
-    return r;
-}
-
-int run_start(struct run_group *group, struct sink_item *item, int64_t begun_usec, char *const *env)
-{
-    CLEANUP(run_free) struct run *run = NULL;
-    int r;
-
-    run = malloc(sizeof(*run));
-    if (!run)
-        return -ENOMEM;
-    *run = (struct run){
-        .group = group,
-        .item = item,
-        .begun_usec = begun_usec,
-        .process = PROCESS_INIT,
-        .output = OUTPUT_INIT,
-    };
-    r = run_spawn(run, env);
-    if (r < 0)
-        return r;
-    run_link(TAKE(run));
-    return 0;
-}
-
 static void run_cancel(struct run *run)
 {
     run->cancelled = true;
     switch (run->state) {
+    case RUN_STARTING:
+        break; /* when it was started, if it still is */
     case RUN_WORKING:
         if (process_has_exited(&run->process))
             return; /* its true result is on the way */
@@ -384,8 +332,128 @@ static void run_cancel(struct run *run)
     }
 }
 
+/* ---- the start ---- */
+
+/* It has no result of its own. */
+static void run_fail(struct run *run, int code)
+{
+    run_set_result(run, item_judge_error(code), "start: %s", strerrordesc_np(code));
+    run_finish(run);
+}
+
+/* Everything that can fail without having started the hook, but for the start itself. */
+static int run_prepare(struct run *run)
+{
+    const struct delivery *delivery = run->item->delivery;
+    sd_event *event = run->group->host.event;
+    int r;
+
+    r = sd_event_add_time_relative(
+        event, &run->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, run);
+    if (r < 0)
+        return r;
+    sd_event_source_set_enabled(run->timer, SD_EVENT_OFF);
+    sd_event_source_set_priority(run->timer, PRIORITY_TIMER);
+
+    r = process_prepare(delivery->body, delivery->body_length, &run->process);
+    if (r < 0)
+        return r;
+    r = sd_event_add_io(
+        event, &run->output_source, run->process.output_fd, EPOLLIN, on_output, run);
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(run->output_source, PRIORITY_OUTPUT);
+    return 0;
+}
+
+static int run_watch(struct run *run)
+{
+    int r = sd_event_add_io(run->group->host.event, &run->exit_source, run->process.pidfd, EPOLLIN,
+        on_exit_of_leader, run);
+
+    if (r < 0)
+        return r;
+    sd_event_source_set_priority(run->exit_source, PRIORITY_EXIT);
+    run_set_timer(run, run->group->timeout_usec);
+    return 0;
+}
+
+static void on_start(struct start *start)
+{
+    struct run *run = MAILBOX_CONTAINER(start, struct run, start);
+    int r;
+
+    free(TAKE(run->env));
+    if (start->result == -ECANCELED) {
+        run_set_result(run, SINK_DEFERRED, "cancelled");
+        run_finish(run);
+        return;
+    }
+    if (start->result < 0) {
+        run_fail(run, -start->result);
+        return;
+    }
+    process_started(&run->process, start->pid, start->pidfd);
+    run->state = RUN_WORKING;
+    r = run_watch(run);
+    if (r < 0) {
+        /* It cannot be watched, so it must not go on. A hook copes with being run again. */
+        process_signal_group(&run->process, SIGKILL);
+        process_reap(&run->process);
+        run_fail(run, -r);
+        return;
+    }
+    if (run->cancelled)
+        run_cancel(run);
+}
+
+void run_start(struct run_group *group, struct sink_item *item, int64_t begun_usec, char **env)
+{
+    struct run *run = malloc(sizeof(*run));
+    int r;
+
+    if (!run) {
+        free(env);
+        item_end(item, &group->host, begun_usec, SINK_DEFERRED, "start: out of memory");
+        return;
+    }
+    *run = (struct run){
+        .group = group,
+        .item = item,
+        .begun_usec = begun_usec,
+        .env = env,
+        .process = PROCESS_INIT,
+        .output = OUTPUT_INIT,
+    };
+    run_link(run);
+    r = run_prepare(run);
+    if (r < 0) {
+        run_fail(run, -r);
+        return;
+    }
+    run->start.program = (struct spawn_program){
+        .argv = group->argv,
+        .env = env,
+        .input_fd = run->process.child_input,
+        .output_fd = run->process.child_output,
+    };
+    starter_post(group->starter, &run->start);
+}
+
 void run_cancel_all(struct run_group *group)
 {
+    starter_withdraw(group->starter);
     for (struct run *run = group->runs; run; run = run->next)
         run_cancel(run);
+}
+
+int run_group_open(struct run_group *group, struct error *error)
+{
+    return starter_new(group->host.event, on_start, &group->starter, error);
+}
+
+void run_group_close(struct run_group *group)
+{
+    ASSERT(!group->runs);
+    starter_free(TAKE(group->starter));
 }

@@ -20,7 +20,7 @@
  * - it makes system calls only, through syscall(): no lock, no allocation, no
  *   function of the C library that keeps state or that somebody may have replaced (a sanitizer, the
  *   tests' preload library);
- * - it writes nothing but start.error, which the parent reads once the child is out of its memory.
+ * - it writes nothing but launch.error, which the parent reads once the child is out of its memory.
  *
  * The child's signal actions, mask and working directory are its own. So are its descriptors in the
  * end, but to copy all of the daemon's, one for each connection among them, only to close them, may
@@ -88,7 +88,7 @@ struct spawner {
 };
 
 /* One start, as both sides see it. */
-struct start {
+struct launch {
     const struct spawner *spawner;
     const struct spawn_program *program;
     int error; /* a positive errno, left by a child that could not go on */
@@ -188,13 +188,13 @@ UNINSTRUMENTED static bool set_descriptors(const struct spawner *spawner)
 
 UNINSTRUMENTED static int run_child(void *context)
 {
-    struct start *start = context;
-    const struct spawn_program *program = start->program;
+    struct launch *launch = context;
+    const struct spawn_program *program = launch->program;
 
-    if (syscall(SYS_setsid) >= 0 && set_descriptors(start->spawner) &&
-        syscall(SYS_chdir, "/") == 0 && reset_signals(start->spawner))
+    if (syscall(SYS_setsid) >= 0 && set_descriptors(launch->spawner) &&
+        syscall(SYS_chdir, "/") == 0 && reset_signals(launch->spawner))
         syscall(SYS_execve, program->argv[0], program->argv, program->env);
-    start->error = errno;
+    launch->error = errno;
     return 127; /* nobody sees it */
 }
 
@@ -209,17 +209,27 @@ static void wait_for_end(int pidfd)
 }
 
 /* Returns 0 or -errno. */
+static int fill_slot(int slot, int fd)
+{
+    if (dup3(fd, slot, O_CLOEXEC) >= 0)
+        return 0;
+    if (errno == EBADF && fcntl(fd, F_GETFD) >= 0)
+        return -EMFILE; /* the limit was lowered, and the slot lies above */
+    return -errno;
+}
+
+/* Both, as far as it can be. Returns 0 or -errno. */
 static int fill_slots(const struct spawner *spawner, int input_fd, int output_fd)
 {
-    if (dup3(input_fd, spawner->slots[SLOT_INPUT], O_CLOEXEC) < 0 ||
-        dup3(output_fd, spawner->slots[SLOT_OUTPUT], O_CLOEXEC) < 0)
-        return errno == EBADF ? -EMFILE : -errno; /* the limit was lowered below the slots */
-    return 0;
+    int for_input = fill_slot(spawner->slots[SLOT_INPUT], input_fd);
+    int for_output = fill_slot(spawner->slots[SLOT_OUTPUT], output_fd);
+
+    return for_input < 0 ? for_input : for_output;
 }
 
 /* With every signal blocked. Returns 0 or -errno. */
 static int start_child(
-    const struct spawner *spawner, struct start *start, pid_t *ret_pid, int *ret_pidfd)
+    const struct spawner *spawner, struct launch *launch, pid_t *ret_pid, int *ret_pidfd)
 {
     sigset_t all, before;
     int code, pidfd;
@@ -228,7 +238,7 @@ static int start_child(
     memset(&all, 0xff, sizeof(all)); /* sigfillset leaves out the C library's own */
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGNALS_SIZE);
     pid = clone(run_child, spawner->memory + spawner->size,
-        CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, start, &pidfd);
+        CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD, launch, &pidfd);
     code = errno;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGNALS_SIZE);
     /* What pidfd is then means nothing: where a cgroup has its full number of tasks, the kernel has
@@ -243,20 +253,22 @@ static int start_child(
 int spawner_start(
     struct spawner *spawner, const struct spawn_program *program, pid_t *ret_pid, int *ret_pidfd)
 {
-    struct start start = {.spawner = spawner, .program = program};
+    struct launch launch = {.spawner = spawner, .program = program};
     CLEANUP(close) int pidfd = -1;
     pid_t pid = 0;
     int r;
 
     r = fill_slots(spawner, program->input_fd, program->output_fd);
     if (r == 0)
-        r = start_child(spawner, &start, &pid, &pidfd);
-    (void)fill_slots(spawner, spawner->idle_fd, spawner->idle_fd); /* or the pipe would not end */
+        r = start_child(spawner, &launch, &pid, &pidfd);
+    /* Or the pipe would not end. Where the limit was lowered meanwhile it does so with the next
+     * start, and the run lingers; closing a slot would give its number to somebody else. */
+    (void)fill_slots(spawner, spawner->idle_fd, spawner->idle_fd);
     if (r < 0)
         return r;
-    if (start.error != 0) {
+    if (launch.error != 0) {
         wait_for_end(pidfd);
-        return -start.error;
+        return -launch.error;
     }
     *ret_pid = pid;
     *ret_pidfd = TAKE_FD(pidfd);

@@ -3,10 +3,12 @@
 #include "sink_fixture.h"
 
 #include "sink/output.h"
+#include "sink/starter.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/resource.h>
@@ -18,6 +20,9 @@
  * somebody else's. */
 static int spawn_error;
 static int descriptor_of_others = -1;
+
+/* Each start of a child waits for it, as on a file system that does not answer. */
+static sem_t *gate;
 
 /* Under ThreadSanitizer it is called by its other name (spawn.c). */
 __attribute__((alias("clone"), leaf, nothrow)) int __clone(
@@ -32,6 +37,8 @@ int clone(int (*run)(void *), void *stack, int flags, void *context, ...)
     va_start(arguments, context);
     pidfd = va_arg(arguments, int *);
     va_end(arguments);
+    if (gate)
+        sem_wait(gate);
     if (spawn_error) {
         *pidfd = descriptor_of_others;
         errno = spawn_error;
@@ -483,6 +490,60 @@ START_TEST(cancel_keeps_a_result_that_is_there)
 }
 END_TEST
 
+static sem_t *close_gate(void)
+{
+    static sem_t closed;
+
+    ck_assert_int_eq(sem_init(&closed, 0, 0), 0);
+    return gate = &closed;
+}
+
+/* What runs is seen to end, and the time of the one that hangs begins when it is started. */
+START_TEST(hanging_start_holds_up_nobody)
+{
+    sem_t *closed;
+
+    make_exec(hook("#!/bin/sh\nsleep 0.2\n"), 600 * USEC_PER_MSEC, USEC_PER_SEC);
+    fixture_deliver(fixture, fixture_add(fixture, make_delivery(1)));
+    ck_assert(!fixture_run(fixture, 50)); /* it runs */
+    closed = close_gate();
+    fixture_deliver(fixture, fixture_add(fixture, make_delivery(2)));
+    ck_assert(!fixture_run(fixture, 800));
+    ck_assert_uint_eq(fixture->ended[0], 1);
+    ck_assert_str_eq(fixture->items[0].result, "ok");
+    ck_assert_uint_eq(fixture->ended[1], 0);
+    sem_post(closed);
+    ck_assert(fixture_run(fixture, 5000));
+    ck_assert_str_eq(fixture->items[1].result, "ok");
+}
+END_TEST
+
+/* Those that no thread has begun with are never started, the others are ended. */
+START_TEST(cancel_ends_what_is_being_started)
+{
+    enum { MANY = STARTER_THREADS_MAX + 4 };
+    sem_t *closed = close_gate();
+
+    make_exec(hook("#!/bin/sh\nsleep 60\n"), USEC_INFINITY, USEC_PER_SEC);
+    for (uint64_t seq = 1; seq <= MANY; seq++)
+        fixture_add(fixture, make_delivery(seq));
+    fixture_deliver(fixture, 0);
+    ck_assert(!fixture_run(fixture, 200));
+    fixture->sink->ops->cancel(fixture->sink);
+    ck_assert_uint_eq(fixture->n_done, 0); /* never from inside */
+    ck_assert(!fixture_run(fixture, 100));
+    ck_assert_uint_ge(fixture->n_done, MANY - STARTER_THREADS_MAX);
+    for (size_t i = 0; i < MANY; i++)
+        sem_post(closed);
+    ck_assert(fixture_run(fixture, 5000));
+    for (size_t i = 0; i < MANY; i++) {
+        ck_assert_int_eq(fixture->results[i], SINK_DEFERRED);
+        ck_assert_str_eq(fixture->items[i].result, "cancelled");
+    }
+    ck_assert(!has_child());
+}
+END_TEST
+
 START_TEST(cancel_does_not_wait_for_output)
 {
     int64_t begun;
@@ -522,9 +583,10 @@ START_TEST(program_that_cannot_be_run_is_retried)
     }
     make_exec(path, USEC_PER_SEC, USEC_PER_SEC);
     fixture_deliver(fixture, fixture_add(fixture, make_delivery(1))); /* the loop opens its timer */
+    ck_assert(fixture_run(fixture, 5000));
     before = count_descriptors();
     fixture_deliver(fixture, fixture_add(fixture, make_delivery(2)));
-    ck_assert_uint_eq(fixture->n_done, 2);
+    ck_assert(fixture_run(fixture, 5000));
     ck_assert_int_eq(fixture->results[0], SINK_RETRY);
     ck_assert_str_eq(fixture->items[0].result, start_rows[_i].want);
     ck_assert_uint_eq(count_descriptors(), before);
@@ -543,6 +605,7 @@ START_TEST(too_long_arguments_are_retried)
         &(struct sink_options){
             .name = "hook", .type = "exec", .exec = {.argv = argv, .timeout_usec = USEC_PER_SEC}});
     fixture_deliver(fixture, fixture_add(fixture, make_delivery(1)));
+    ck_assert(fixture_run(fixture, 5000));
     ck_assert_int_eq(fixture->results[0], SINK_RETRY);
     ck_assert_str_eq(fixture->items[0].result, "start: Argument list too long");
     free(huge);
@@ -557,6 +620,7 @@ START_TEST(shortage_defers)
     spawn_error = shortages[_i];
     descriptor_of_others = fcntl(0, F_DUPFD_CLOEXEC, 100);
     fixture_deliver(fixture, fixture_add(fixture, make_delivery(1)));
+    ck_assert(fixture_run(fixture, 5000));
     ck_assert_int_eq(fixture->results[0], SINK_DEFERRED);
     ck_assert_msg(
         strncmp(fixture->items[0].result, "start: ", 7) == 0, "%s", fixture->items[0].result);
@@ -583,9 +647,9 @@ START_TEST(no_descriptors_defers)
         limit.rlim_cur = used + more;
         setrlimit(RLIMIT_NOFILE, &limit);
         fixture_deliver(fixture, i);
+        ck_assert(fixture_run(fixture, 5000));
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
-        ck_assert(fixture_run(fixture, 5000));
         ck_assert_msg(fixture->results[i] == SINK_DEFERRED || fixture->results[i] == SINK_DELIVERED,
             "%s", fixture->items[i].result);
         if (more == 0)
@@ -713,6 +777,8 @@ int main(void)
     tcase_add_test(limits, grandchild_that_holds_stdout_holds_no_slot);
     tcase_add_test(limits, cancel_defers);
     tcase_add_test(limits, cancel_keeps_a_result_that_is_there);
+    tcase_add_test(limits, hanging_start_holds_up_nobody);
+    tcase_add_test(limits, cancel_ends_what_is_being_started);
     tcase_add_test(limits, cancel_does_not_wait_for_output);
     tcase_add_test(limits, a_thousand_hooks_leave_nothing);
 
