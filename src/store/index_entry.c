@@ -163,31 +163,44 @@ size_t index_block_decode(const unsigned char *data, size_t size,
 
 /* ---- summaries ---- */
 
-/* Six groups of ten bits, each the number of a bit of the filter. */
-uint64_t index_filter_bits(const struct index_key *key)
+/* Six groups of ten bits each, every one the number of a bit of the filter. */
+struct index_filter_bits index_filter_bits(const struct index_key *key)
 {
-    return hash_u64(key->hi ^ hash_u64(key->lo));
+    uint64_t bits = hash_u64(key->hi ^ hash_u64(key->lo));
+
+    return (struct index_filter_bits){.first = bits, .second = hash_u64(bits)};
 }
 
 #define FILTER_PROBES 6
+
+static void filter_add(struct index_filter *filter, uint64_t bits)
+{
+    for (unsigned int probe = 0; probe < FILTER_PROBES; probe++, bits >>= 10)
+        filter->words[bits >> 6 & (INDEX_FILTER_WORDS - 1)] |= UINT64_C(1) << (bits & 63);
+}
 
 struct index_summary index_summarise(const struct index_entry *entries, size_t n)
 {
     struct index_summary summary = {.first_hi = entries[0].key.hi};
 
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits = index_filter_bits(&entries[i].key);
-
-        for (unsigned int probe = 0; probe < FILTER_PROBES; probe++, bits >>= 10)
-            summary.filter[bits >> 6 & (INDEX_FILTER_WORDS - 1)] |= UINT64_C(1) << (bits & 63);
-    }
+    for (size_t i = 0; i < n; i++)
+        filter_add(&summary.filter, index_filter_bits(&entries[i].key).first);
     return summary;
 }
 
-bool index_summary_may_have(const struct index_summary *summary, uint64_t bits)
+struct index_filter index_second_filter(const struct index_entry *entries, size_t n)
+{
+    struct index_filter filter = {{0}};
+
+    for (size_t i = 0; i < n; i++)
+        filter_add(&filter, index_filter_bits(&entries[i].key).second);
+    return filter;
+}
+
+bool index_filter_may_have(const struct index_filter *filter, uint64_t bits)
 {
     for (unsigned int probe = 0; probe < FILTER_PROBES; probe++, bits >>= 10)
-        if (!(summary->filter[bits >> 6 & (INDEX_FILTER_WORDS - 1)] >> (bits & 63) & 1))
+        if (!(filter->words[bits >> 6 & (INDEX_FILTER_WORDS - 1)] >> (bits & 63) & 1))
             return false;
     return true;
 }

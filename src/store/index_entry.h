@@ -85,9 +85,13 @@ size_t index_block_decode(const unsigned char *data, size_t size,
  * 130 pass. */
 #define INDEX_FILTER_WORDS 16
 
+struct index_filter {
+    uint64_t words[INDEX_FILTER_WORDS];
+};
+
 struct index_summary {
     uint64_t first_hi; /* of the block's first key */
-    uint64_t filter[INDEX_FILTER_WORDS];
+    struct index_filter filter;
 };
 
 #define INDEX_SUMMARY_SIZE (8 + 8 * INDEX_FILTER_WORDS)
@@ -98,11 +102,20 @@ struct index_summary {
 
 struct index_summary index_summarise(const struct index_entry *entries, size_t n);
 
-/* What a key sets in a filter, for one look into many. */
-uint64_t index_filter_bits(const struct index_key *key);
+/* A second filter of a block, in memory only, for the keys that its summary's filter lets pass. Of
+ * a key it has other bits, so that of those that are not in the block 1 in 130 passes again. */
+struct index_filter index_second_filter(const struct index_entry *entries, size_t n);
+
+/* What a key sets in the filter of a summary and in a second one, for one look into many. */
+struct index_filter_bits {
+    uint64_t first;
+    uint64_t second;
+};
+
+struct index_filter_bits index_filter_bits(const struct index_key *key);
 
 /* False: no entry of the block has the key that these are the bits of. */
-bool index_summary_may_have(const struct index_summary *summary, uint64_t bits);
+bool index_filter_may_have(const struct index_filter *filter, uint64_t bits);
 
 /* As the functions for blocks. */
 size_t index_summaries_encode(const struct index_summary *summaries, size_t n,

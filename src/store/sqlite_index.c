@@ -55,7 +55,7 @@ void index_expect(const struct sqlite_index *index, const struct delivery *deliv
 static int find_in_runs(struct sqlite_index *index, struct db *db, const struct index_key *key,
     enum index_kind kind, struct match *match)
 {
-    const uint64_t bits = index_filter_bits(key);
+    const struct index_filter_bits bits = index_filter_bits(key);
     size_t blocks[INDEX_RUNS_MAX];
 
     for (size_t i = 0; i < index->n_runs; i++)
@@ -64,7 +64,7 @@ static int find_in_runs(struct sqlite_index *index, struct db *db, const struct 
         struct index_entry in_run;
         bool found;
         int rc = index_run_find(
-            &index->runs[i - 1], db, key, bits, kind, blocks[i - 1], &found, &in_run);
+            &index->runs[i - 1], db, key, &bits, kind, blocks[i - 1], &found, &in_run);
 
         if (rc != SQLITE_OK)
             return rc;

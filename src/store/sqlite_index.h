@@ -37,6 +37,15 @@ struct sqlite_state;
 #define INDEX_FREEZE 16384
 #endif
 
+/* Blocks that runs are made room for at first. */
+#define INDEX_RUN_BLOCKS 64
+
+/* Runs with room for no more blocks, which are those that a flush or the first merge makes, have
+ * second filters, unless an earlier process made them. Most runs are such ones, and to read a block
+ * for nothing costs as much as to write a delivery. Those of larger runs would take too much
+ * memory. */
+#define INDEX_FILTERED_BLOCKS_MAX (INDEX_RUN_BLOCKS + INDEX_FREEZE / 4)
+
 #define INDEX_RUN_SHIFT 24
 #define INDEX_RUN_ENTRIES_MAX ((uint64_t)INDEX_BLOCK_ENTRIES << INDEX_RUN_SHIFT)
 
@@ -51,6 +60,7 @@ struct index_run {
     size_t n_blocks;
     uint64_t *fences;                /* the first key's hi, of each block */
     struct index_summary *summaries; /* of each block */
+    struct index_filter *filters;    /* the second ones, of each block; NULL: there are none */
 };
 
 /* Blocks that no run has. */
@@ -173,7 +183,7 @@ size_t index_run_locate(const struct index_run *run, const struct index_key *key
 /* The first entry of the key and kind in the run; *ret_found tells. `block` is where the key was
  * located, `bits` are index_filter_bits(key). */
 int index_run_find(const struct index_run *run, struct db *db, const struct index_key *key,
-    uint64_t bits, enum index_kind kind, size_t block, bool *ret_found,
+    const struct index_filter_bits *bits, enum index_kind kind, size_t block, bool *ret_found,
     struct index_entry *ret_entry);
 
 /* Reads the runs there are, and which blocks belong to none. */

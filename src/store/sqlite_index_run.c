@@ -51,6 +51,18 @@ static bool run_grow(struct index_run *run, size_t capacity)
     return true;
 }
 
+/* Without memory for them, or with too many blocks, the run goes on without second filters. */
+static void filters_grow(struct index_run *run, size_t capacity)
+{
+    struct index_filter *filters = NULL;
+
+    if (capacity <= INDEX_FILTERED_BLOCKS_MAX)
+        filters = realloc(run->filters, capacity * sizeof(*filters));
+    if (!filters)
+        free(run->filters);
+    run->filters = filters;
+}
+
 static void run_push(struct index_run *run, const struct index_summary *summary)
 {
     run->fences[run->n_blocks] = summary->first_hi;
@@ -67,15 +79,19 @@ static int write_block(struct index_builder *builder, struct db *db)
     int rc;
 
     if (run->n_blocks == builder->capacity) {
-        size_t capacity = builder->capacity == 0 ? 64 : 2 * builder->capacity;
+        size_t capacity = builder->capacity == 0 ? INDEX_RUN_BLOCKS : 2 * builder->capacity;
 
         if (!run_grow(run, capacity))
             return SQLITE_NOMEM;
+        if (run->filters || run->n_blocks == 0)
+            filters_grow(run, capacity);
         builder->capacity = capacity;
     }
     rc = write_row(db, SQL_INDEX_BLOCK_WRITE, run->id, run->n_blocks, data, size);
     if (rc != SQLITE_OK)
         return rc;
+    if (run->filters)
+        run->filters[run->n_blocks] = index_second_filter(builder->entries, builder->n_entries);
     run_push(run, &summary);
     builder->n_entries = 0;
     return run->n_blocks % INDEX_SUMMARIES == 0 ? write_summaries(run, db) : SQLITE_OK;
@@ -108,6 +124,8 @@ int index_builder_finish(struct index_builder *builder, struct db *db)
     if (rc != SQLITE_OK)
         return rc;
     (void)run_grow(run, run->n_blocks); /* gives back what is too much */
+    if (run->filters)
+        filters_grow(run, run->n_blocks);
     return db_run(db, SQL_INDEX_RUN_ADD,
         DB_VALUES(DB_INT(run->id), DB_INT(run->n_entries), DB_INT(run->n_ids),
             DB_INT(run->n_blocks), DB_INT(run->first_seq), DB_INT(run->last_seq)));
@@ -117,6 +135,7 @@ void index_run_done(struct index_run *run)
 {
     free(run->fences);
     free(run->summaries);
+    free(run->filters);
     *run = (struct index_run){0};
 }
 
@@ -215,8 +234,16 @@ size_t index_run_locate(const struct index_run *run, const struct index_key *key
     return block;
 }
 
+/* Whether a block, which the fences allow, may have the key. */
+static bool block_may_have(
+    const struct index_run *run, size_t block, const struct index_filter_bits *bits)
+{
+    return index_filter_may_have(&run->summaries[block].filter, bits->first) &&
+           (!run->filters || index_filter_may_have(&run->filters[block], bits->second));
+}
+
 int index_run_find(const struct index_run *run, struct db *db, const struct index_key *key,
-    uint64_t bits, enum index_kind kind, size_t block, bool *ret_found,
+    const struct index_filter_bits *bits, enum index_kind kind, size_t block, bool *ret_found,
     struct index_entry *ret_entry)
 {
     struct index_entry entries[INDEX_BLOCK_ENTRIES];
@@ -227,7 +254,7 @@ int index_run_find(const struct index_run *run, struct db *db, const struct inde
         size_t n;
         int rc;
 
-        if (!index_summary_may_have(&run->summaries[block], bits))
+        if (!block_may_have(run, block, bits))
             continue;
         rc = index_read_block(db, run->id, block, entries, &n);
         if (rc != SQLITE_OK)

@@ -174,6 +174,17 @@ static void want_tidy(void)
 
 /* ---- growing ---- */
 
+/* All runs were made since the start: those of the two smaller sizes have them. */
+static void want_second_filters(void)
+{
+    for (size_t i = 0; i < ix.n_runs; i++) {
+        if (ix.runs[i].n_blocks <= INDEX_FREEZE / 4)
+            ck_assert_ptr_nonnull(ix.runs[i].filters);
+        if (ix.runs[i].n_blocks > INDEX_FILTERED_BLOCKS_MAX)
+            ck_assert_ptr_null(ix.runs[i].filters);
+    }
+}
+
 START_TEST(test_all_is_found_at_every_size)
 {
     start();
@@ -184,6 +195,7 @@ START_TEST(test_all_is_found_at_every_size)
     }
     want_tidy();
     ck_assert_uint_lt(ix.n_runs, 17); /* seven each of two sizes, and of the third */
+    want_second_filters();
     want_all();
     stop();
 }
@@ -230,6 +242,7 @@ static void write_large(uint64_t run)
     }
     ck_assert_int_eq(rc, SQLITE_OK);
     ck_assert_int_eq(index_builder_finish(&builder, database()), SQLITE_OK);
+    ck_assert_ptr_null(builder.run.filters); /* it is too large for them */
     index_run_done(&builder.run);
 }
 
