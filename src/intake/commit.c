@@ -7,6 +7,10 @@
 #include "intake/request.h"
 #include "intake/worker.h"
 
+/* So many of a turn go to the writer before it is over, so that it can begin. Fewer cost more than
+ * they gain: each wakes it. */
+#define PIECE 96
+
 struct commit {
     struct store_work work; /* its mailbox item serves both ways */
     struct worker *worker;
@@ -40,25 +44,34 @@ struct commit *commit_new(
     return commit;
 }
 
-void commit_free(struct commit *commit)
+static void send_outbox(struct worker *worker, int more)
 {
-    if (commit == NULL)
-        return;
-    shared_release(commit->worker->shared, commit->charge);
-    atomic_fetch_sub_explicit(&commit->worker->shared->commits, 1, memory_order_relaxed);
-    delivery_free(commit->delivery);
-    free(commit);
+    struct mailbox_list *outbox = &worker->outbox;
+
+    if (outbox->first)
+        MAILBOX_CONTAINER(outbox->last, struct store_work, item)->more = more;
+    store_writer_post_list(worker->shared->writer, outbox);
+    worker->n_outbox = 0;
 }
 
+/* A piece goes when another follows it, so that there is always one that is the last. */
 void commit_post(struct commit *commit)
 {
-    commit->worker->commits++;
-    mailbox_list_add(&commit->worker->outbox, &commit->work.item);
+    struct worker *worker = commit->worker;
+
+    if (worker->n_outbox == PIECE) {
+        send_outbox(worker, worker->is_expected ? 0 : 1);
+        worker->is_expected = true;
+    }
+    mailbox_list_add(&worker->outbox, &commit->work.item);
+    worker->n_outbox++;
+    worker->commits++;
 }
 
 void commit_send(struct worker *worker)
 {
-    store_writer_post_list(worker->shared->writer, &worker->outbox);
+    send_outbox(worker, worker->is_expected ? -1 : 0);
+    worker->is_expected = false;
 }
 
 void commit_abandon(struct commit *commit)
@@ -79,6 +92,14 @@ static enum reason verdict_reason(enum store_verdict verdict)
         return REASON_STORE;
     }
     return REASON_STORE;
+}
+
+static void commit_free(struct commit *commit)
+{
+    shared_release(commit->worker->shared, commit->charge);
+    atomic_fetch_sub_explicit(&commit->worker->shared->commits, 1, memory_order_relaxed);
+    delivery_free(commit->delivery);
+    free(commit);
 }
 
 void commit_take_back(struct worker *worker)

@@ -26,16 +26,13 @@ struct worker;
 struct commit *commit_new(
     struct worker *worker, struct request *request, struct delivery *delivery, size_t charge);
 
-/* Of one that was not posted. */
-void commit_free(struct commit *commit); /* NULL is legal */
-
-/* Takes it; it goes to the writer with the next commit_send. */
+/* Takes it; it goes to the writer with the next commit_send, or before when there are many. */
 void commit_post(struct commit *commit);
 
-/* Posts all of this turn in one piece: the writer is woken once, and they share a sync. */
+/* Posts what is left of this turn; all of it shares a sync. */
 void commit_send(struct worker *worker);
 
-/* The request of a posted one no longer waits. */
+/* Its request no longer waits. */
 void commit_abandon(struct commit *commit);
 
 /* Takes what came back: settles the requests that still wait. */

@@ -116,10 +116,8 @@ static void reset(struct request *request)
         request->target = (struct buf)BUF_INIT;
     }
     buf_clear(&request->target);
-    if (request->phase == REQUEST_WAIT)
+    if (request->commit != NULL)
         commit_abandon(request->commit);
-    else
-        commit_free(request->commit);
     rules_unref(request->rules);
     *request = (struct request){
         .connection = request->connection,
@@ -140,7 +138,7 @@ bool request_is_idle(const struct request *request)
 
 bool request_is_waiting(const struct request *request)
 {
-    return request->phase == REQUEST_WAIT;
+    return request->phase == REQUEST_PARK || request->phase == REQUEST_WAIT;
 }
 
 /* libmicrohttpd's parser answered: what it cannot read by itself (chunk sizes that are no number, a
@@ -233,6 +231,7 @@ static void settle(struct request *request, enum reason reason, const char *deta
 {
     const struct worker *worker = worker_of(request);
     const int64_t waited_usec = worker->now_usec - request->complete_at_usec;
+    const bool is_suspended = request->phase == REQUEST_WAIT;
 
     request->commit = NULL;
     request->reason = reason;
@@ -242,7 +241,8 @@ static void settle(struct request *request, enum reason reason, const char *deta
         counts_unverified(request->page);
     report_request(request->connection, reason, detail);
     connection_deadline(request->connection, DEADLINE_ANSWER);
-    MHD_resume_connection(request->connection->mhd);
+    if (is_suspended)
+        MHD_resume_connection(request->connection->mhd);
 }
 
 void request_settle(struct request *request, enum reason reason)
@@ -422,7 +422,7 @@ static void let_pass(struct request *request)
         keep(request, reason, "passed on unverified, as verify = \"report\" asks", true);
 }
 
-/* The body is complete: proves it and makes it ready for the writer. */
+/* The body is complete: proves it and posts it to the writer. */
 static enum MHD_Result prove(struct request *request)
 {
     struct worker *worker = worker_of(request);
@@ -455,6 +455,8 @@ static enum MHD_Result prove(struct request *request)
     request->charged -= charge;
     drop_body(request);
     request->phase = REQUEST_PARK;
+    connection_deadline(request->connection, DEADLINE_COMMIT);
+    commit_post(request->commit);
     return MHD_YES;
 }
 
@@ -462,11 +464,8 @@ static enum MHD_Result park(struct request *request)
 {
     if (worker_of(request)->cutting)
         return MHD_NO;
-    /* Suspended before it is posted, which is at the end of the turn. */
     MHD_suspend_connection(request->connection->mhd);
     request->phase = REQUEST_WAIT;
-    connection_deadline(request->connection, DEADLINE_COMMIT);
-    commit_post(request->commit);
     return MHD_YES;
 }
 

@@ -6,7 +6,7 @@
  *     IDLE      its line came: LINE
  *     LINE      its headers came: GATHER; refused by them: DISCARD
  *     GATHER    its body came: PARK; refused by it: ANSWERED, or DISCARD when there is no room
- *     PARK      WAIT
+ *     PARK      WAIT; the verdict came, or the time is over: SETTLED
  *     WAIT      the verdict came, or the time is over: SETTLED
  *     SETTLED   ANSWERED
  *     DISCARD   the rest of the body came: ANSWERED
@@ -26,7 +26,9 @@
  *
  * PARK exists because of libmicrohttpd: the call that completes a request returns first, so that
  * its connection no longer waits for input when the next call suspends it; otherwise it would read
- * once more on resuming and give up a peer that has shut its sending side.
+ * once more on resuming and give up a peer that has shut its sending side. It is posted to the
+ * writer before it is suspended, which is no race: its verdict is taken by this thread, in a later
+ * turn, and only what is suspended by then is resumed.
  *
  * Threads: the worker's. One request at a time a connection, which embeds it.
  */
@@ -48,8 +50,8 @@ enum request_phase {
     REQUEST_LINE,     /* its target is known */
     REQUEST_GATHER,   /* good so far; the body is kept */
     REQUEST_DISCARD,  /* the answer is settled; the body is dropped */
-    REQUEST_PARK,     /* proven; to be suspended and posted */
-    REQUEST_WAIT,     /* suspended; the writer has it */
+    REQUEST_PARK,     /* proven and posted to the writer; to be suspended */
+    REQUEST_WAIT,     /* suspended */
     REQUEST_SETTLED,  /* the outcome is known; to be answered */
     REQUEST_ANSWERED, /* until libmicrohttpd says that it is over */
 };
@@ -76,7 +78,7 @@ struct request {
     size_t seen;                            /* body bytes so far, kept or not */
     size_t unread;                          /* body bytes that are known of beyond these */
     int64_t complete_at_usec; /* monotonic; from PARK on: when the body was complete */
-    struct commit *commit;    /* PARK: owned; WAIT: the writer's */
+    struct commit *commit;    /* PARK and WAIT: the writer's */
 };
 
 void request_init(struct request *request, struct connection *connection);

@@ -224,6 +224,7 @@ static void *run(void *context)
     if (!worker->draining)
         begin_drain(worker);
     cut_all(worker);
+    commit_send(worker); /* what came to be proven meanwhile */
     while (worker->commits > 0) {
         struct pollfd wait = {.fd = worker->mailbox.fd, .events = POLLIN};
 

@@ -68,9 +68,11 @@ struct worker {
     int64_t now_usec;               /* monotonic, of this turn */
     struct connection *connections; /* all; doubly linked */
     struct connection *adding;      /* given to MHD_add_connection, not yet announced by it */
-    struct mailbox_list outbox;     /* commits of this turn, to be posted at its end */
-    unsigned int commits;           /* posted by this worker and not yet back */
-    bool layout_known;              /* see head.h */
+    struct mailbox_list outbox;     /* commits of this turn, to be posted at its end or before */
+    unsigned int n_outbox;
+    bool is_expected;     /* the writer was told that more of this turn will come */
+    unsigned int commits; /* posted by this worker and not yet back */
+    bool layout_known;    /* see head.h */
     bool draining;
     bool cutting; /* the limit of intake_stop is over: nothing new is suspended */
 };

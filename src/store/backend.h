@@ -24,6 +24,8 @@ struct store_ops {
         struct store *store, uint32_t sink, bool paused, struct error *error);
     enum store_result (*commit)(
         struct store *store, struct store_batch *batch, struct error *error);
+    /* STORE_FAILED, or STORE_OK; NULL where there is nothing to be done beforehand. */
+    enum store_result (*stage)(struct store *store, struct store_batch *batch, struct error *error);
     enum store_result (*maintain)(struct store *store, bool idle, struct error *error);
     enum store_result (*prune)(struct store *store, const struct store_retention *retention,
         bool *ret_more, struct error *error);

@@ -61,6 +61,7 @@ static const struct store_ops sqlite_ops = {
     .set_active_sinks = sqlite_set_active_sinks,
     .set_paused = sqlite_set_paused,
     .commit = sqlite_commit,
+    .stage = sqlite_stage,
     .maintain = sqlite_maintain,
     .prune = sqlite_prune,
     .get_stats = sqlite_get_stats,

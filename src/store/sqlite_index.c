@@ -136,7 +136,7 @@ void index_add(struct sqlite_index *index, const struct delivery *delivery, uint
     index_recent_add(&index->recent, &job);
 }
 
-static bool has_room(const struct sqlite_index *index, size_t n)
+bool index_has_room(const struct sqlite_index *index, size_t n)
 {
     return index->recent.n + ENTRIES * n <= index->recent.capacity;
 }
@@ -157,10 +157,10 @@ int index_make_room(struct sqlite_index *index, struct db *db, struct sqlite_sta
     struct index_recent larger;
     int rc;
 
-    if (has_room(index, n))
+    if (index_has_room(index, n))
         return SQLITE_OK;
     rc = index_flush(index, db, state);
-    if (rc != SQLITE_OK || has_room(index, n))
+    if (rc != SQLITE_OK || index_has_room(index, n))
         return rc;
     /* A batch larger than the writer's, of a program that fills a store. */
     if (index_recent_init(&larger, ENTRIES * n) < 0) {
@@ -261,7 +261,7 @@ static int add_rows(struct sqlite_index *index, struct db *db, uint64_t *at, boo
 
     *ret_more = false;
     while (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-        *ret_more = !has_room(index, 1);
+        *ret_more = !index_has_room(index, 1);
         if (*ret_more)
             break;
         *at = (uint64_t)sqlite3_column_int64(statement, 0);

@@ -120,6 +120,9 @@ int index_find_id(struct sqlite_index *index, struct db *db, const struct sqlite
 int index_find_job(struct sqlite_index *index, struct db *db, const struct delivery *delivery,
     bool *ret_new, struct index_found *ret_found);
 
+/* Whether the entries of so many more deliveries have a place. */
+bool index_has_room(const struct sqlite_index *index, size_t n);
+
 /* Makes room for the entries of so many deliveries; outside a transaction. It may take one or two
  * of its own. */
 int index_make_room(

@@ -5,7 +5,7 @@
  *
  * All of it belongs to the writer's thread. `now` is what the last committed transaction left; a
  * transaction works on a copy and puts it back here only after its COMMIT, so that a rolled back
- * batch leaves no trace and seqs have no gaps.
+ * batch leaves no trace and seqs have no gaps. That of a batch is `next`.
  */
 
 #include "store/backend.h"
@@ -70,6 +70,7 @@ struct sqlite_store {
     int lock_fd;
     bool active_known; /* the active sinks were named; before, nothing is pruned */
     struct sqlite_state now;
+    struct sqlite_state next; /* what the open transaction of a batch has come to */
     struct sqlite_disk disk;
     struct sqlite_wal wal;
     struct sqlite_index index;
@@ -116,6 +117,7 @@ enum store_result sqlite_set_paused(
 
 enum store_result sqlite_commit(
     struct store *store, struct store_batch *batch, struct error *error);
+enum store_result sqlite_stage(struct store *store, struct store_batch *batch, struct error *error);
 
 /* ---- sqlite_prune.c ---- */
 

@@ -105,6 +105,14 @@ enum store_result store_commit(struct store *store, struct store_batch *batch, s
     return latch(store, result, &own, error);
 }
 
+void store_stage(struct store *store, struct store_batch *batch, struct error *error)
+{
+    struct error own = ERROR_INIT;
+
+    if (!store->failed && store->ops->stage)
+        (void)latch(store, store->ops->stage(store, batch, &own), &own, error);
+}
+
 enum store_result store_maintain(struct store *store, bool idle, struct error *error)
 {
     struct error own = ERROR_INIT;

@@ -199,6 +199,7 @@ struct store_batch {
     size_t n_appends;
     const struct store_settle **settles;
     size_t n_settles;
+    size_t n_staged; /* the store's: appends in the open transaction; 0 before and after */
 };
 
 /* Applies a batch in one transaction with one sync. Appends are judged in the given order, also
@@ -208,6 +209,13 @@ struct store_batch {
  * one (not duplicates of what is stored) and settles are applied. `error` says why, also when
  * STORE_OK came with refused appends. */
 enum store_result store_commit(struct store *store, struct store_batch *batch, struct error *error);
+
+/* Does beforehand what store_commit would do first: judges and writes the appends that the batch
+ * has so far, in a transaction that stays open and that nobody else sees. The batch may grow before
+ * it is staged again or committed, at its ends only, and nothing else is asked of the store until
+ * then. What goes wrong is done again, and told, by the commit. `error` is to be given to it, too.
+ */
+void store_stage(struct store *store, struct store_batch *batch, struct error *error);
 
 /* Keeps the WAL short; to be called after verdicts are published, off their path. `idle` says that
  * nothing waits, so that it may take longer. Call it once more with `idle` after a second or so

@@ -5,7 +5,8 @@
  *
  * Work is posted from any thread and comes back, after the commit that decides it, into the mailbox
  * that it names, or through its `done` callback on the writer's thread, which does nothing but
- * post. No artificial delay: while one commit syncs, the next batch gathers by itself.
+ * post. No artificial delay: while one commit syncs, the next batch gathers by itself. Only whose
+ * poster says so waits, a few milliseconds at most, for what it still posts.
  *
  * Works in the order of posting: appends and settles gather into one batch up to the next call.
  * `result` of an append and of a settle is the commit's: unless STORE_OK nothing of it happened, a
@@ -35,6 +36,8 @@ struct store_work {
     enum store_work_kind kind;
     void (*done)(struct store_work *work); /* gives the work back to its owner, or NULL: */
     struct mailbox *reply_to;              /* it is posted there */
+    int more;                              /* 1: more will soon come that may share its commit;
+                                              -1: the last of it; 0: neither */
     enum store_result result;              /* out */
 
     union {

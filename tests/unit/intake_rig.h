@@ -60,6 +60,8 @@ struct store_writer {
     _Atomic bool lingers; /* has something left to do after it gave a verdict back */
     _Atomic bool let_go;  /* did it */
     _Atomic unsigned int posted;
+    _Atomic int expected;              /* how many said that they will post the last of something */
+    _Atomic unsigned int expectations; /* how often somebody did */
     _Atomic unsigned int stored;
     struct digest ids[RIG_STORED_MAX], bodies[RIG_STORED_MAX];
 };
@@ -145,8 +147,14 @@ RIG void *rig_writer_run(void *context)
 
 void store_writer_post_list(struct store_writer *writer, struct mailbox_list *works)
 {
-    for (struct mailbox_item *item = works->first; item != NULL; item = item->next)
+    for (struct mailbox_item *item = works->first; item != NULL; item = item->next) {
+        const int more = MAILBOX_CONTAINER(item, struct store_work, item)->more;
+
         atomic_fetch_add(&writer->posted, 1);
+        atomic_fetch_add(&writer->expected, more);
+        if (more > 0)
+            atomic_fetch_add(&writer->expectations, 1);
+    }
     mailbox_post_list(&writer->mailbox, works);
 }
 
@@ -261,6 +269,7 @@ RIG void rig_stop(struct rig *rig)
 
     if (rig->intake != NULL)
         intake_stop(rig->intake, USEC_PER_SEC);
+    ck_assert_int_eq(atomic_load(&writer->expected), 0);
     atomic_store(&writer->mode, RIG_WRITER_OK);
     atomic_store(&writer->stop, true);
     mailbox_wake(&writer->mailbox);

@@ -31,6 +31,7 @@ static struct rig {
     struct clock clock;
     enum rig_backend backend;
     uint64_t reserve; /* of stores opened from now on */
+    size_t stage;     /* how many appends of a batch are staged at a time; 0: none */
     struct store *store;
     struct store_reader *reader;
     struct error error;
@@ -150,6 +151,19 @@ static inline struct delivery rig_delivery(const char *id)
 
 /* ---- commits ---- */
 
+/* Commits; first stages as many appends at a time as rig.stage says. */
+static inline enum store_result rig_commit(struct store_batch *batch)
+{
+    const size_t n = batch->n_appends;
+
+    for (size_t ready = rig.stage; rig.stage > 0 && ready <= n; ready += rig.stage) {
+        batch->n_appends = ready;
+        store_stage(rig.store, batch, &rig.error);
+    }
+    batch->n_appends = n;
+    return store_commit(rig.store, batch, &rig.error);
+}
+
 static inline enum store_result rig_append(
     const struct delivery *delivery, struct store_append *ret_append)
 {
@@ -159,7 +173,7 @@ static inline enum store_result rig_append(
     enum store_result result;
 
     rig.error = (struct error)ERROR_INIT;
-    result = store_commit(rig.store, &batch, &rig.error);
+    result = rig_commit(&batch);
     *ret_append = append;
     return result;
 }
@@ -195,7 +209,7 @@ static inline void rig_append_many(size_t n)
         appends[i] = (struct store_append){.delivery = &deliveries[i]};
         pointers[i] = &appends[i];
     }
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     for (size_t i = 0; i < n; i++)
         ck_assert_int_eq(appends[i].verdict, STORE_VERDICT_STORED);
 }
@@ -206,7 +220,7 @@ static inline enum store_result rig_settle(const struct store_settle *settle)
     struct store_batch batch = {.settles = settles, .n_settles = 1};
 
     rig.error = (struct error)ERROR_INIT;
-    return store_commit(rig.store, &batch, &rig.error);
+    return rig_commit(&batch);
 }
 
 /* One outcome of a sink, the frontier staying or going to `frontier`. */

@@ -298,6 +298,98 @@ START_TEST(test_many_busy_connections)
 }
 END_TEST
 
+/* ---- more than a piece in one turn ---- */
+
+/* More than libmicrohttpd reads in three runs, so that some are proven in the last run of a turn
+ * and are not suspended yet when their verdict comes; their both ends fit below the usual limit of
+ * 1024 descriptors. */
+#define CROWD 480
+
+/* Held by the test, it keeps the worker from beginning its turn. */
+static pthread_mutex_t turn_gate = PTHREAD_MUTEX_INITIALIZER;
+
+static int64_t gated_monotonic(void *context)
+{
+    pthread_mutex_lock(&turn_gate);
+    pthread_mutex_unlock(&turn_gate);
+    return clock_monotonic(clock_system());
+}
+
+static int64_t plain_realtime(void *context)
+{
+    return clock_realtime(clock_system());
+}
+
+static const struct clock gated_clock = {plain_realtime, gated_monotonic, NULL};
+
+/* Sends a callback on each of so many connections, which the worker meets in one turn once the gate
+ * is open. */
+static void send_to_one_turn(int fds[CROWD])
+{
+    char text[1024], id[32];
+
+    rig.options.workers = 1;
+    rig.options.clock = &gated_clock;
+    rig_start(&rig, "127.0.0.1:0");
+    for (int i = 0; i < CROWD; i++)
+        fds[i] = rig_connect(&rig);
+    RIG_WAIT(atomic_load(&intake_stats(rig.intake)->open_connections) == CROWD);
+    pthread_mutex_lock(&turn_gate);
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(id, sizeof(id), "%d", i);
+        rig_send(fds[i], text, (size_t)rig_good(text, sizeof(text), id));
+    }
+}
+
+/* The writer has the first of them before the turn is over, and its verdicts may come before the
+ * connections are suspended. */
+START_TEST(test_many_in_one_turn)
+{
+    int fds[CROWD];
+
+    send_to_one_turn(fds);
+    atomic_store(&rig.writer->mode, _i == 0 ? RIG_WRITER_OK : RIG_WRITER_HOLD);
+    pthread_mutex_unlock(&turn_gate);
+    RIG_WAIT(atomic_load(&rig.writer->posted) == CROWD);
+    atomic_store(&rig.writer->mode, RIG_WRITER_OK);
+    for (int i = 0; i < CROWD; i++)
+        ck_assert_int_eq(rig_receive(fds[i], false).status, 202);
+    ck_assert_uint_ge(atomic_load(&rig.writer->expectations), 1);
+    ck_assert_uint_eq(rig_count(&rig, REASON_ACCEPTED), CROWD);
+    for (int i = 0; i < CROWD; i++)
+        close(fds[i]);
+}
+END_TEST
+
+static void *stop_at_once(void *context)
+{
+    intake_stop(TAKE(rig.intake), 0);
+    return NULL;
+}
+
+/* Whatever has not come back by then is cut or told 503. */
+START_TEST(test_stop_within_a_full_turn)
+{
+    int fds[CROWD], n_answered = 0;
+    pthread_t stopper;
+
+    send_to_one_turn(fds);
+    pthread_create(&stopper, NULL, stop_at_once, NULL);
+    usleep(50000);
+    pthread_mutex_unlock(&turn_gate);
+    pthread_join(stopper, NULL);
+    for (int i = 0; i < CROWD; i++) {
+        const int status = rig_receive(fds[i], false).status;
+
+        ck_assert_msg(status == 0 || status == 202 || status == 503, "%d", status);
+        n_answered += status == 202;
+        close(fds[i]);
+    }
+    ck_assert_uint_ge(atomic_load(&rig.writer->stored), (unsigned int)n_answered);
+    ck_assert_uint_eq(atomic_load(&rig.writer->posted), atomic_load(&rig.writer->stored));
+}
+END_TEST
+
 /* 80 MiB in all: four bodies of 9 MiB take 16 MiB each, a fifth finds no room; a callback of the
  * usual size does. */
 /* A large body but for its last byte, under a wrong signature. */
@@ -454,6 +546,8 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(core, setup, teardown);
     tcase_add_test(core, test_many_busy_connections);
+    tcase_add_loop_test(core, test_many_in_one_turn, 0, 2);
+    tcase_add_test(core, test_stop_within_a_full_turn);
     tcase_add_test(core, test_no_descriptor_is_left);
     tcase_set_timeout(core, 60);
     suite_add_tcase(s, core);

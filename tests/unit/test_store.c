@@ -120,13 +120,13 @@ START_TEST(test_copies_in_one_batch_and_later)
         appends[i] = (struct store_append){.delivery = rows[i].delivery};
         pointers[i] = &appends[i];
     }
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         ck_assert_int_eq(appends[i].verdict, rows[i].verdict);
         ck_assert_uint_eq(appends[i].seq, rows[i].seq);
     }
     /* The same batch again: nothing of it is new, and the next seq follows without a gap. */
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         ck_assert_int_eq(appends[i].verdict,
             rows[i].delivery == &other ? STORE_VERDICT_CONFLICT : STORE_VERDICT_DUPLICATE);
@@ -202,7 +202,7 @@ START_TEST(test_jobs_that_hash_alike_make_none_stale)
             appends[i] = (struct store_append){.delivery = &deliveries[i]};
             pointers[i] = &appends[i];
         }
-        RIG_OK(store_commit(rig.store, &batch, &rig.error));
+        RIG_OK(rig_commit(&batch));
         for (int i = 0; i < N_BATCH; i++)
             ck_assert(appends[i].verdict == STORE_VERDICT_STORED && !appends[i].stale);
     }
@@ -219,7 +219,7 @@ START_TEST(test_stale_within_a_batch)
     struct store_batch batch = {.appends = appends, .n_appends = 2};
 
     rig_start((enum rig_backend)_i);
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     ck_assert(!a.stale);
     ck_assert(b.stale);
     rig_stop();
@@ -571,12 +571,12 @@ START_TEST(test_appends_and_settles_in_one_batch)
     rig_start((enum rig_backend)_i);
     settle.sink = rig_register("sink").id;
     rig_append_many(2);
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     ck_assert_uint_eq(append.seq, 3);
     ck_assert_uint_eq(rig_read_sink(settle.sink).frontier, 2);
 
     batch = (struct store_batch){NULL};
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     rig_stop();
 }
 END_TEST
@@ -681,7 +681,7 @@ START_TEST(test_one_body_too_big_is_refused_alone)
     rig_start((enum rig_backend)_i);
     big.body = body;
     big.body_length = length;
-    RIG_OK(store_commit(rig.store, &batch, &rig.error));
+    RIG_OK(rig_commit(&batch));
     ck_assert_int_eq(appends[0].verdict, STORE_VERDICT_STORED);
     ck_assert_int_eq(appends[1].verdict, STORE_VERDICT_REFUSED);
     ck_assert_int_eq(appends[2].verdict, STORE_VERDICT_STORED);

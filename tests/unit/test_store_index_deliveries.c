@@ -189,13 +189,13 @@ START_TEST(test_a_batch_that_the_index_has_no_memory_for_is_refused_whole)
         failing_malloc_counts = caller_is_ours;
         rig.error = (struct error)ERROR_INIT;
         failing_malloc_in = 1;
-        ck_assert_int_eq(store_commit(rig.store, &batch, &rig.error), STORE_UNAVAILABLE);
+        ck_assert_int_eq(rig_commit(&batch), STORE_UNAVAILABLE);
         ck_assert_uint_eq(failing_malloc_in, 0);
         ck_assert_int_eq(rig.error.code, ENOMEM);
         ck_assert_uint_eq(rig_count_deliveries(), 0);
         for (size_t i = 0; i < n; i++)
             ck_assert_int_eq(appends[i].verdict, STORE_VERDICT_REFUSED);
-        RIG_OK(store_commit(rig.store, &batch, &rig.error));
+        RIG_OK(rig_commit(&batch));
         ck_assert_int_eq(appends[n - 1].verdict, STORE_VERDICT_STORED);
         ck_assert_uint_eq(appends[n - 1].seq, n);
         rig_stop();

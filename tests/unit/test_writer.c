@@ -136,6 +136,126 @@ START_TEST(test_slow_commits_are_counted)
 }
 END_TEST
 
+static void wait_until_done(const struct test_work *work)
+{
+    for (int i = 0; work->done == 0; i++) {
+        ck_assert_int_lt(i, 5000);
+        usleep(1000);
+    }
+}
+
+static void wait_until_staged(unsigned int n)
+{
+    for (int i = 0; fake.stages < n; i++) {
+        ck_assert_int_lt(i, 5000);
+        usleep(1000);
+    }
+}
+
+static struct test_work pieces[4];
+
+/* Somebody who has more to post posts the first. */
+static void start_pieces(void)
+{
+    start_fake();
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+        make_append(&pieces[i], "id");
+        pieces[i].done = 0;
+    }
+    pieces[0].work.more = 1;
+    store_writer_post(writer, &pieces[0].work);
+    wait_until_staged(1);
+    ck_assert_uint_eq(fake.commits, 0);
+    ck_assert_uint_eq(pieces[0].done, 0);
+}
+
+static void post_last(size_t i)
+{
+    pieces[i].work.more = -1;
+    store_writer_post(writer, &pieces[i].work);
+    wait_until_done(&pieces[i]);
+}
+
+START_TEST(test_pieces_share_a_commit)
+{
+    start_pieces();
+    store_writer_post(writer, &pieces[1].work);
+    wait_until_staged(2);
+    post_last(2);
+    ck_assert_uint_eq(fake.commits, 1);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(pieces[i].done, 1);
+    store_writer_stop(writer);
+}
+END_TEST
+
+/* Of two that have more, the second is waited for as well. */
+START_TEST(test_pieces_of_two)
+{
+    start_pieces();
+    pieces[1].work.more = 1;
+    store_writer_post(writer, &pieces[1].work);
+    wait_until_staged(2);
+    pieces[2].work.more = -1;
+    store_writer_post(writer, &pieces[2].work);
+    wait_until_staged(3);
+    ck_assert_uint_eq(fake.commits, 0);
+    post_last(3);
+    ck_assert_uint_eq(fake.commits, 1);
+    store_writer_stop(writer);
+}
+END_TEST
+
+/* One that says so and does not come holds up nobody for long. */
+START_TEST(test_waiting_for_more_is_bounded)
+{
+    unsigned int staged;
+
+    start_pieces();
+    rig_advance(USEC_PER_SEC);
+    wait_until_done(&pieces[0]);
+    post_last(1);
+    staged = fake.stages;
+    store_writer_post(writer, &pieces[2].work);
+    wait_until_done(&pieces[2]);
+    ck_assert_uint_eq(fake.stages, staged); /* nobody is waited for any more */
+    store_writer_stop(writer);
+}
+END_TEST
+
+START_TEST(test_a_call_does_not_wait_for_more)
+{
+    start_pieces();
+    ck_assert_int_eq(barrier(), STORE_OK);
+    ck_assert_uint_eq(pieces[0].done, 1);
+    ck_assert_uint_eq(fake.commits, 1);
+    post_last(1);
+    store_writer_stop(writer);
+}
+END_TEST
+
+START_TEST(test_stopping_does_not_wait_for_more)
+{
+    start_pieces();
+    store_writer_stop(writer);
+    ck_assert_uint_eq(pieces[0].done, 1);
+    ck_assert_int_eq(pieces[0].work.result, STORE_OK);
+}
+END_TEST
+
+/* What cannot be staged is committed at once, for it says why. */
+START_TEST(test_what_cannot_be_staged_does_not_wait)
+{
+    start_pieces();
+    fake.stages_nothing = true;
+    store_writer_post(writer, &pieces[1].work);
+    wait_until_done(&pieces[1]);
+    ck_assert_uint_eq(fake.commits, 1);
+    post_last(2);
+    store_writer_stop(writer);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(test_batches_are_bounded)
@@ -299,6 +419,25 @@ START_TEST(test_a_signal_does_not_end_a_call)
 }
 END_TEST
 
+START_TEST(test_a_store_that_fails_between_two_pieces)
+{
+    start_pieces();
+    fake.result = STORE_FAILED;
+    fake.fail_at = fake.calls + 1;
+    store_writer_post(writer, &pieces[1].work);
+    wait_until_staged(2);
+    post_last(2);
+    for (size_t i = 0; i < 3; i++) {
+        wait_until_done(&pieces[i]);
+        ck_assert_int_eq(pieces[i].work.result, STORE_FAILED);
+        ck_assert_int_eq(pieces[i].work.append.verdict, STORE_VERDICT_REFUSED);
+    }
+    store_writer_stop(writer);
+    ck_assert_uint_eq(told.failed_told, 1);
+    ck_assert_uint_eq(fake.commits, 0); /* nothing reached it after */
+}
+END_TEST
+
 /* ---- threads ---- */
 
 #define N_THREADS 6
@@ -399,11 +538,18 @@ int main(void)
     tcase_add_test(core, test_what_is_posted_comes_back_once);
     tcase_add_test(core, test_replies_come_back_in_runs);
     tcase_add_test(core, test_a_call_runs_between_batches);
+    tcase_add_test(core, test_pieces_share_a_commit);
+    tcase_add_test(core, test_pieces_of_two);
+    tcase_add_test(core, test_waiting_for_more_is_bounded);
+    tcase_add_test(core, test_what_cannot_be_staged_does_not_wait);
+    tcase_add_test(core, test_a_call_does_not_wait_for_more);
+    tcase_add_test(core, test_stopping_does_not_wait_for_more);
     tcase_add_test(core, test_slow_commits_are_counted);
     tcase_add_test(limits, test_batches_are_bounded);
     tcase_add_test(errors, test_the_nth_call_fails);
     tcase_add_test(errors, test_unavailable_is_for_one_batch);
     tcase_add_test(errors, test_a_call_after_the_latch_is_not_run);
+    tcase_add_test(errors, test_a_store_that_fails_between_two_pieces);
     tcase_add_test(errors, test_a_signal_does_not_end_a_call);
     tcase_add_loop_test(threads, test_many_threads, 0, RIG_N_BACKENDS);
     suite_add_tcase(suite, core);

@@ -23,9 +23,10 @@ struct fake_store {
     _Atomic bool hit;
 
     _Atomic uint64_t head;
-    _Atomic unsigned int commits, idle_maintains, prunes;
+    _Atomic unsigned int commits, stages, idle_maintains, prunes;
     _Atomic unsigned int more_prunes; /* so many times there is more to prune */
     _Atomic size_t most_work, most_bytes;
+    _Atomic bool stages_nothing;
     _Atomic bool has_no_room;                /* OK, but nothing is taken */
     _Atomic int refusal;                     /* the same for this reason; 0: none */
     _Atomic bool is_locked;                  /* commits are unavailable */
@@ -79,6 +80,17 @@ static inline enum store_result fake_commit(
     return result;
 }
 
+static inline enum store_result fake_stage(
+    struct store *store, struct store_batch *batch, struct error *error)
+{
+    enum store_result result = fake_result(error);
+
+    if (result == STORE_OK && !fake.stages_nothing)
+        batch->n_staged = batch->n_appends;
+    fake.stages++;
+    return result;
+}
+
 static inline enum store_result fake_maintain(struct store *store, bool idle, struct error *error)
 {
     enum store_result result = fake_result(error);
@@ -122,6 +134,7 @@ static const struct store_ops fake_ops = {
     .close = fake_close,
     .set_active_sinks = fake_set_active,
     .commit = fake_commit,
+    .stage = fake_stage,
     .maintain = fake_maintain,
     .prune = fake_prune,
     .get_stats = fake_get_stats,
