@@ -1,5 +1,6 @@
 """What signed requests are made with, the same for all servers, and the files of them."""
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,12 @@ class Requests:
             return file.read(self.length)
 
 
+def _settle(path: Path) -> None:
+    """Waits until it is on the disk, or the kernel would write it while something is measured."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+
+
 class RequestFiles:
     """Makes each file once a run. Two files with different seeds share no request."""
 
@@ -41,5 +48,6 @@ class RequestFiles:
             result = subprocess.run(
                 [self.program, scheme, str(count), str(seed), path, URL, PATH, TOKEN, KEY],
                 check=True, capture_output=True, text=True, timeout=600)
+            _settle(path)
             self.made[key] = Requests(path, int(result.stdout), count)
         return self.made[key]
