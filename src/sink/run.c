@@ -89,8 +89,6 @@ struct run {
 
 static void run_free(struct run *run)
 {
-    if (!run)
-        return;
     sd_event_source_disable_unref(run->exit_source);
     sd_event_source_disable_unref(run->output_source);
     sd_event_source_disable_unref(run->timer);
@@ -98,8 +96,6 @@ static void run_free(struct run *run)
     free(run->env);
     free(run);
 }
-
-CLEANUP_FUNC(struct run, run_free);
 
 static void run_link(struct run *run)
 {
