@@ -26,10 +26,12 @@ struct worker;
 struct commit *commit_new(
     struct worker *worker, struct request *request, struct delivery *delivery, size_t charge);
 
-/* Takes it; it goes to the writer with the next commit_send, or before when there are many. */
+/* Takes it; every commit is to be posted. It goes to the writer with the next commit_send, or
+ * before when there are many. */
 void commit_post(struct commit *commit);
 
-/* Posts what is left of this turn; all of it shares a sync. */
+/* Posts what is left of this turn. All of it shares a sync, unless it is more than a commit takes
+ * or the turn longer than the writer waits. */
 void commit_send(struct worker *worker);
 
 /* Its request no longer waits. */

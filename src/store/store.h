@@ -213,8 +213,8 @@ enum store_result store_commit(struct store *store, struct store_batch *batch, s
 /* Does beforehand what store_commit would do first: judges and writes the appends that the batch
  * has so far, in a transaction that stays open and that nobody else sees. The batch may grow before
  * it is staged again or committed, at its ends only, and nothing else is asked of the store until
- * then. What goes wrong is done again, and told, by the commit. `error` is to be given to it, too.
- */
+ * then. What goes wrong is done again, and told, by the commit; but for a body that is too big,
+ * which `error` says here, if it is not NULL. */
 void store_stage(struct store *store, struct store_batch *batch, struct error *error);
 
 /* Keeps the WAL short; to be called after verdicts are published, off their path. `idle` says that
